@@ -1,0 +1,1 @@
+"""Durable, self-hosted document extraction whose every value cites the page."""

@@ -1,0 +1,202 @@
+"""Errors about the document, each with a stable code and a message that says what to do next.
+
+    EngineError
+     ├─ InputError          the caller can mend it
+     │   ├─ UnsupportedFormat   UNSUPPORTED_MEDIA_TYPE
+     │   ├─ EmptyDocument       EMPTY_FILE
+     │   ├─ CorruptDocument     CORRUPT_DOCUMENT
+     │   ├─ NoPages             NO_PAGES
+     │   ├─ PasswordRequired    PASSWORD_REQUIRED
+     │   ├─ PasswordIncorrect   PASSWORD_INCORRECT
+     │   ├─ PageRangeInvalid    PAGE_RANGE_INVALID
+     │   └─ SchemaInvalid       SCHEMA_INVALID
+     ├─ LimitExceeded       a limit of this installation
+     │   ├─ PageLimitExceeded   TOO_MANY_PAGES
+     │   ├─ PixelLimitExceeded  TOO_MANY_PIXELS
+     │   └─ OutputLimitExceeded OUTPUT_TOO_LARGE
+     └─ ReadingError        the engine could not do its part
+         ├─ OcrUnavailable      OCR_UNAVAILABLE
+         ├─ OcrFailed           OCR_FAILED
+         ├─ PageFailed          PAGE_FAILED
+         └─ PagesFailed         PAGES_FAILED
+
+Messages are public: they never contain text of the document or of an inner exception.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import ClassVar
+
+
+class Category(StrEnum):
+    """Who can do something about an error."""
+
+    INPUT = "input"
+    SOURCE = "source"
+    LIMIT = "limit"
+    ENGINE = "engine"
+    MODEL = "model"
+    REVIEW = "review"
+    DEADLINE = "deadline"
+    INTERNAL = "internal"
+
+
+class EngineError(Exception):
+    """Base of every error about a document. `page` is 1-based, None when no page is to blame."""
+
+    code: ClassVar[str] = "ENGINE_ERROR"
+    category: ClassVar[Category] = Category.ENGINE
+    retryable: ClassVar[bool] = False
+
+    def __init__(self, message: str, *, page: int | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.page = page
+
+
+class InputError(EngineError):
+    """The document or the specification is at fault; sending it again changes nothing."""
+
+    category = Category.INPUT
+
+
+class UnsupportedFormat(InputError):
+    code = "UNSUPPORTED_MEDIA_TYPE"
+
+    def __init__(self, found: str, supported: str) -> None:
+        super().__init__(
+            f"This file looks like {found}, which cannot be read. Send one of: {supported}."
+        )
+
+
+class EmptyDocument(InputError):
+    code = "EMPTY_FILE"
+
+    def __init__(self) -> None:
+        super().__init__("The file has no bytes. Check the upload and send it again.")
+
+
+class CorruptDocument(InputError):
+    code = "CORRUPT_DOCUMENT"
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"The file is damaged: {what}. Open it in a viewer, save it anew and send that copy."
+        )
+
+
+class NoPages(InputError):
+    code = "NO_PAGES"
+
+    def __init__(self) -> None:
+        super().__init__("The document has no pages. Check that the right file was sent.")
+
+
+class PasswordRequired(InputError):
+    code = "PASSWORD_REQUIRED"
+
+    def __init__(self) -> None:
+        super().__init__("The document is encrypted. Send its password in options.password.")
+
+
+class PasswordIncorrect(InputError):
+    code = "PASSWORD_INCORRECT"
+
+    def __init__(self) -> None:
+        super().__init__("options.password does not open the document. Check it and send it again.")
+
+
+class PageRangeInvalid(InputError):
+    code = "PAGE_RANGE_INVALID"
+
+    def __init__(self, part: str, reason: str) -> None:
+        super().__init__(f"options.pages: '{part}' {reason}.")
+
+
+class SchemaInvalid(InputError):
+    """`path` is a JSON Pointer into the schema."""
+
+    code = "SCHEMA_INVALID"
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"schema{path}: {reason}")
+        self.path = path
+
+
+class LimitExceeded(EngineError):
+    """A limit of this installation was passed; the message names the limit and the value."""
+
+    category = Category.LIMIT
+
+
+class PageLimitExceeded(LimitExceeded):
+    code = "TOO_MANY_PAGES"
+
+    def __init__(self, *, limit: int, pages: int) -> None:
+        super().__init__(
+            f"{pages} pages were asked for and the limit is {limit}. "
+            "Ask for fewer with options.pages, or split the document."
+        )
+
+
+class PixelLimitExceeded(LimitExceeded):
+    code = "TOO_MANY_PIXELS"
+
+    def __init__(self, *, limit: int, pixels: int, page: int | None = None) -> None:
+        super().__init__(
+            f"The image has {pixels} pixels and the limit is {limit}. Send it at a lower resolution.",
+            page=page,
+        )
+
+
+class OutputLimitExceeded(LimitExceeded):
+    code = "OUTPUT_TOO_LARGE"
+
+    def __init__(self, *, limit: int) -> None:
+        super().__init__(
+            f"The output would pass {limit} bytes. Ask for fewer pages with options.pages."
+        )
+
+
+class ReadingError(EngineError):
+    """The engine could not do its part on an acceptable document."""
+
+
+class OcrUnavailable(ReadingError):
+    code = "OCR_UNAVAILABLE"
+
+    def __init__(self, engine: str, reason: str) -> None:
+        super().__init__(f"The OCR engine '{engine}' cannot be used here: {reason}.")
+
+
+class OcrFailed(ReadingError):
+    code = "OCR_FAILED"
+    retryable = True
+
+    def __init__(self, engine: str, reason: str, *, page: int | None = None) -> None:
+        super().__init__(f"The OCR engine '{engine}' failed: {reason}.", page=page)
+
+
+class PageFailed(ReadingError):
+    code = "PAGE_FAILED"
+
+    def __init__(self, reason: str, *, page: int) -> None:
+        super().__init__(f"Page {page} could not be read: {reason}.", page=page)
+
+
+class PagesFailed(ReadingError):
+    """`pages` are the 1-based numbers of the pages that could not be read."""
+
+    code = "PAGES_FAILED"
+    retryable = True
+
+    def __init__(self, pages: list[int]) -> None:
+        listed = ", ".join(str(page) for page in pages[:20])
+        more = f" and {len(pages) - 20} more" if len(pages) > 20 else ""
+        super().__init__(
+            f"Pages {listed}{more} could not be read. Retry the job to read only those again, "
+            "or set options.allow_partial to take the others.",
+            page=pages[0] if pages else None,
+        )
+        self.pages = pages

@@ -1,0 +1,142 @@
+"""What to do with a document: the operation, its options and the limits, all frozen values."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from enum import StrEnum
+from typing import Annotated, Any, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from affidavit.engine.errors import PageLimitExceeded, PageRangeInvalid
+
+
+class Operation(StrEnum):
+    """What a job does. Members are added together with their pipeline."""
+
+    PARSE = "parse"
+    EXTRACT = "extract"
+
+
+class OcrMode(StrEnum):
+    """When to read a page by OCR."""
+
+    AUTO = "auto"  # by what the page holds
+    ALWAYS = "always"  # every page, whatever its text layer says
+    NEVER = "never"  # the text layer or nothing
+
+
+class OcrEngineName(StrEnum):
+    """Which reader of images to use; `auto` is chosen by measured rules in `ocr`."""
+
+    AUTO = "auto"
+    TESSERACT = "tesseract"
+    PPOCR = "ppocr"
+    NULL = "null"
+
+
+class Frozen(BaseModel):
+    """A value: immutable, and refusing names that it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+Language = Annotated[str, Field(pattern=r"^[a-z]{3}(_[A-Za-z]+)?$", max_length=16)]
+
+
+class OcrOptions(Frozen):
+    """How to read images of text. Languages are ISO 639-2 codes as Tesseract spells them."""
+
+    mode: OcrMode = OcrMode.AUTO
+    engine: OcrEngineName = OcrEngineName.AUTO
+    languages: Annotated[tuple[Language, ...], Field(min_length=1, max_length=8)] = ("eng",)
+    dpi: Annotated[int, Field(ge=72, le=600)] = 200
+
+
+PAGES_PATTERN = r"^\s*\d{1,6}\s*(-\s*(\d{1,6})?)?\s*(,\s*\d{1,6}\s*(-\s*(\d{1,6})?)?\s*)*$"
+
+
+class Options(Frozen):
+    """The caller's options for one submission. Pages are 1-based, as in `1-3,7,12-`."""
+
+    pages: Annotated[str | None, Field(pattern=PAGES_PATTERN, max_length=1000)] = None
+    password: Annotated[str | None, Field(max_length=1024, repr=False)] = None
+    ocr: OcrOptions = OcrOptions()
+    strict: bool = False
+    allow_partial: bool = False
+    words: bool = False
+    model: Annotated[str, Field(max_length=200)] = "auto"
+
+
+class Limits(Frozen):
+    """What one document may cost. Sizes in bytes, `pixels` per page raster."""
+
+    pages: int = 2000
+    pixels: int = 50_000_000
+    side_pixels: int = 20_000
+    output_bytes: int = 200_000_000
+
+
+class Spec(Frozen):
+    """Everything that the engine needs to know beside the bytes."""
+
+    operation: Operation
+    options: Options = Options()
+    json_schema: dict[str, Any] | None = None
+    limits: Limits = Limits()
+    page_images: bool = True
+
+    @model_validator(mode="after")
+    def _schema_where_needed(self) -> Self:
+        if self.operation is Operation.EXTRACT and self.json_schema is None:
+            raise ValueError("extract needs a schema")
+        return self
+
+    def reading_key(self, engine_versions: dict[str, str]) -> str:
+        """Hash of all that decides what a page reads as: OCR options and engine versions.
+
+        The schema, the password and the page range are left out on purpose, so that a page that
+        was read once serves every later question about the same document.
+        """
+        seen = {
+            "ocr": self.options.ocr.model_dump(mode="json"),
+            "images": self.page_images,
+            "engine": engine_versions,
+        }
+        return hashlib.sha256(json.dumps(seen, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def select_pages(pages: str | None, page_count: int, limit: int) -> list[int]:
+    """Return the 1-based page numbers that `pages` asks for, ascending and each once.
+
+    Raises PageRangeInvalid for a range that is reversed or outside the document, and
+    PageLimitExceeded when more than `limit` pages are asked for.
+    """
+    if pages is None:
+        chosen = range(1, page_count + 1)
+        if page_count > limit:
+            raise PageLimitExceeded(limit=limit, pages=page_count)
+        return list(chosen)
+    numbers: set[int] = set()
+    for part in (piece.strip() for piece in pages.split(",")):
+        numbers.update(_range_of(part, page_count))
+    if len(numbers) > limit:
+        raise PageLimitExceeded(limit=limit, pages=len(numbers))
+    return sorted(numbers)
+
+
+def _range_of(part: str, page_count: int) -> range:
+    found = re.fullmatch(r"(\d+)\s*(-)?\s*(\d+)?", part)
+    if found is None:
+        raise PageRangeInvalid(part, "is not a page or a range such as 3, 1-4 or 7-")
+    first = int(found[1])
+    last = int(found[3]) if found[3] else (page_count if found[2] else first)
+    if first < 1:
+        raise PageRangeInvalid(part, "starts below page 1")
+    if first > page_count or last > page_count:
+        raise PageRangeInvalid(part, f"is outside the document, which has {page_count} page(s)")
+    if last < first:
+        raise PageRangeInvalid(part, "ends before it starts")
+    return range(first, last + 1)
