@@ -1,0 +1,261 @@
+"""Every setting of the server, read from `AFFIDAVIT_*` in the environment.
+
+Only the entry points (app, worker, cli) read this; what lies below gets plain values. `.env.example`
+lists the same names and defaults, and a test holds the two together.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+PositiveInt = Annotated[int, Field(gt=0)]
+PositiveSeconds = Annotated[float, Field(gt=0)]
+
+_POSTGRES_SCHEMES = ("postgresql+asyncpg", "postgresql", "postgres")
+
+
+def environment_names() -> frozenset[str]:
+    """Return the name of every variable that `Settings` reads."""
+    prefix = Settings.model_config["env_prefix"]
+    return frozenset(f"{prefix}{name}".upper() for name in Settings.model_fields)
+
+
+def usable_cpus() -> int:
+    """Count the CPUs that this process may run on, not those that the machine has."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+class Settings(BaseSettings):
+    """The server's settings. Those without a default must be given; `affidavit up` makes them."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="AFFIDAVIT_", env_ignore_empty=True, frozen=True, extra="forbid", hide_input_in_errors=True
+    )
+
+    # Where the state lives.
+    database_url: str = Field(
+        repr=False,
+        description="Postgres 15 or newer: postgresql://user:password@host:5432/name.",
+    )
+    database_owner_url: str | None = Field(
+        default=None,
+        repr=False,
+        description="Postgres as the owner of the schema, for `affidavit migrate` alone. "
+        "Empty: AFFIDAVIT_DATABASE_URL.",
+    )
+    redis_url: str = Field(
+        repr=False,
+        description="Redis or Valkey, the doorbell of the workers: redis://:password@host:6379/0.",
+    )
+    secret_key: SecretStr = Field(
+        min_length=32,
+        description="Encrypts the secrets that must be read again (passwords of documents, webhook "
+        "secrets). At least 32 characters, the same for every process: `openssl rand -hex 32`.",
+    )
+    data_dir: Path = Field(
+        default=Path("var"),
+        description="Folder for what this machine keeps: blobs, scratch files, and with "
+        "`affidavit up` the databases.",
+    )
+    blob_url: str = Field(
+        default="",
+        validate_default=True,
+        description="Where documents and results are stored: file:///folder shared by API and "
+        "workers, or s3://bucket/prefix with the s3 extra. Empty: blobs/ in AFFIDAVIT_DATA_DIR.",
+    )
+    min_free_disk_bytes: PositiveInt = Field(
+        default=500_000_000,
+        description="/readyz fails below this much free space in AFFIDAVIT_DATA_DIR: five uploads "
+        "of the largest size.",
+    )
+    database_pool_size: PositiveInt = Field(
+        default=10,
+        description="Database connections that one process keeps. Processes times this must stay "
+        "below max_connections of Postgres (100 as shipped).",
+    )
+
+    # The HTTP server.
+    host: str = Field(
+        default="127.0.0.1",
+        description="Address to listen on. Loopback unless said otherwise: there is no TLS here.",
+    )
+    port: int = Field(default=8000, ge=0, le=65535, description="Port to listen on.")
+    public_url: str = Field(
+        default="",
+        validate_default=True,
+        description="The address under which callers reach the API; links are built from it. "
+        "Empty: http://HOST:PORT.",
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="The least severe messages that are logged."
+    )
+    log_format: Literal["json", "console"] = Field(
+        default="json", description="json for machines, console for people."
+    )
+
+    # Workers, tasks and leases.
+    worker_slots: PositiveInt = Field(
+        default_factory=usable_cpus,
+        description="Tasks that one worker process runs at once. Empty: one for each CPU.",
+    )
+    sandbox_user: str = Field(
+        default="nobody",
+        description="User name or number that opens documents when the worker runs as root; "
+        "otherwise they are opened as the worker's own user.",
+    )
+    sandbox_address_space_bytes: PositiveInt = Field(
+        default=4 * 1024**3,
+        description="Address space of the process that opens a document. Neural OCR maps 2 GiB.",
+    )
+    task_total_seconds: PositiveSeconds = Field(
+        default=900, description="Longest run of one task, a batch of pages: then it is killed."
+    )
+    task_no_progress_seconds: PositiveSeconds = Field(
+        default=120,
+        description="Longest silence of one task before it is killed as hung. The slowest single "
+        "page at the pixel limit takes about half of it.",
+    )
+    lease_seconds: PositiveSeconds = Field(
+        default=20, description="A worker that is silent for so long has lost its task: four beats."
+    )
+    heartbeat_seconds: PositiveSeconds = Field(
+        default=5, description="How often a worker renews its leases and learns of cancellations."
+    )
+    reap_seconds: PositiveSeconds = Field(
+        default=2, description="How often lost tasks are looked for and given back to the queue."
+    )
+    poll_seconds: PositiveSeconds = Field(
+        default=0.5, description="How often an idle worker looks for tasks when no bell rang."
+    )
+    batch_pages: PositiveInt = Field(
+        default=8, description="Pages that one task reads; a crash costs at most these."
+    )
+    max_failures: PositiveInt = Field(
+        default=3, description="Retryable errors of a task before its job fails."
+    )
+    max_crashes: PositiveInt = Field(
+        default=3, description="Workers that a task may kill before its job fails as poison."
+    )
+    job_deadline_base_seconds: PositiveSeconds = Field(
+        default=3600, description="A job that is not done after this plus the share of its pages fails."
+    )
+    job_deadline_page_seconds: PositiveSeconds = Field(
+        default=30, description="What each page adds to the deadline of its job."
+    )
+
+    # Limits of one request and one document.
+    max_upload_bytes: PositiveInt = Field(
+        default=100_000_000, description="Largest document, counted while it streams in."
+    )
+    max_pages: PositiveInt = Field(default=2000, description="Most pages read in one job.")
+    max_pixels: PositiveInt = Field(
+        default=50_000_000, description="Most pixels of one page image: A2 at 300 dpi fits."
+    )
+    max_side_pixels: PositiveInt = Field(
+        default=20_000, description="Longest side of one page image, in pixels."
+    )
+    max_output_bytes: PositiveInt = Field(
+        default=200_000_000, description="Largest result of one job, before compression."
+    )
+    max_batch_items: PositiveInt = Field(default=1000, description="Most items in one batch submission.")
+    body_timeout_seconds: PositiveSeconds = Field(
+        default=300,
+        description="Longest time to send one request body: 100 MB at 3 Mbit/s. uvicorn has no such limit.",
+    )
+    sync_wait_seconds: PositiveSeconds = Field(
+        default=30,
+        description="Longest wait of a synchronous call or a long poll before it answers 202 or the "
+        "unfinished job; below the 60 s after which common proxies hang up.",
+    )
+    poll_limit_per_second: PositiveSeconds = Field(
+        default=10,
+        description="Status requests for one job in a second before 429; the hint asks for one.",
+    )
+
+    # How long things are kept.
+    result_ttl_hours: PositiveSeconds = Field(
+        default=168, description="A result answers 410 so long after its job completed: one week."
+    )
+    result_purge_seconds: PositiveSeconds = Field(
+        default=60, description="How often expired results and unreferenced blobs are removed."
+    )
+    checkpoint_ttl_hours: PositiveSeconds = Field(
+        default=168, description="Pages that were read are reused by later jobs for so long."
+    )
+    idempotency_ttl_days: PositiveInt = Field(
+        default=30, description="An Idempotency-Key is honoured for so long, or as long as its job."
+    )
+
+    # Fetching of URL sources.
+    fetch_allowed_networks: Annotated[tuple[Network, ...], NoDecode] = Field(
+        default=(),
+        description="Private networks that URL sources may point into, as 10.1.0.0/16,fd00::/8. "
+        "Empty: public addresses only.",
+    )
+    fetch_allow_http: bool = Field(
+        default=False, description="Whether URL sources may use http, which anyone on the way can alter."
+    )
+    fetch_timeout_seconds: PositiveSeconds = Field(
+        default=60, description="Longest download of a URL source, redirects included."
+    )
+    fetch_max_redirects: Annotated[int, Field(ge=0)] = Field(
+        default=3, description="Redirects that a URL source may take; each one is judged anew."
+    )
+
+    @field_validator("database_url", "database_owner_url")
+    @classmethod
+    def _name_the_driver(cls, url: str | None) -> str | None:
+        if url is None:
+            return None
+        scheme, found, rest = url.partition("://")
+        if not found or scheme not in _POSTGRES_SCHEMES:
+            raise ValueError("must look like postgresql://user:password@host:5432/name")
+        return f"{_POSTGRES_SCHEMES[0]}://{rest}"
+
+    @field_validator("redis_url")
+    @classmethod
+    def _is_redis(cls, url: str) -> str:
+        if urlsplit(url).scheme not in {"redis", "rediss", "unix"}:
+            raise ValueError("must look like redis://:password@host:6379/0")
+        return url
+
+    @field_validator("blob_url")
+    @classmethod
+    def _is_storage(cls, url: str, info: ValidationInfo) -> str:
+        if not url:
+            return (info.data.get("data_dir", Path("var")).absolute() / "blobs").as_uri()
+        if urlsplit(url).scheme not in {"file", "s3"}:
+            raise ValueError("must look like file:///folder or s3://bucket/prefix")
+        return url
+
+    @field_validator("public_url")
+    @classmethod
+    def _without_slash(cls, url: str, info: ValidationInfo) -> str:
+        if not url:
+            return f"http://{info.data.get('host')}:{info.data.get('port')}"
+        if urlsplit(url).scheme not in {"http", "https"}:
+            raise ValueError("must start with http:// or https://")
+        return url.rstrip("/")
+
+    @field_validator("fetch_allowed_networks", mode="before")
+    @classmethod
+    def _split_networks(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return [part.strip() for part in value.split(",") if part.strip()]
+        return value
+
+    @model_validator(mode="after")
+    def _lease_outlasts_beats(self) -> Self:
+        if self.heartbeat_seconds * 2 > self.lease_seconds:
+            raise ValueError("AFFIDAVIT_LEASE_SECONDS must be at least two AFFIDAVIT_HEARTBEAT_SECONDS")
+        return self
