@@ -1,0 +1,1 @@
+"""The outside world: database, blobs, broker, network, child processes. No business words."""
