@@ -233,7 +233,8 @@ class Settings(BaseSettings):
     @classmethod
     def _is_storage(cls, url: str, info: ValidationInfo) -> str:
         if not url:
-            return (info.data.get("data_dir", Path("var")).absolute() / "blobs").as_uri()
+            data_dir: Path = info.data.get("data_dir", Path("var"))
+            return (data_dir.absolute() / "blobs").as_uri()
         if urlsplit(url).scheme not in {"file", "s3"}:
             raise ValueError("must look like file:///folder or s3://bucket/prefix")
         return url
