@@ -1,0 +1,1 @@
+"""Who may do what: environments, API keys and usage."""

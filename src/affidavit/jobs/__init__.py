@@ -1,0 +1,1 @@
+"""Jobs: their life, their tasks, and the use cases that cross the other aggregates."""
