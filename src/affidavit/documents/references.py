@@ -1,0 +1,55 @@
+"""Who needs which blob: references are added and dropped in their owner's transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Final
+
+from sqlalchemy import text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from affidavit.documents.models import BlobRef
+
+# An upload of the same bytes may be under way: it finds the blob there and does not write it
+# again, and its own reference is not committed yet.
+GRACE: Final = timedelta(hours=24)
+
+_DROP: Final = text("""
+WITH dropped AS (
+    DELETE FROM blob_refs WHERE environment_id = :environment_id AND owner = :owner RETURNING sha256
+)
+INSERT INTO blob_garbage (environment_id, sha256, erase_at)
+SELECT :environment_id, d.sha256, now() + CAST(:grace AS interval)
+FROM dropped d
+WHERE NOT EXISTS (
+    SELECT FROM blob_refs r
+    WHERE r.environment_id = :environment_id AND r.sha256 = d.sha256 AND r.owner <> :owner
+)
+ON CONFLICT (environment_id, sha256) DO UPDATE SET erase_at = least(blob_garbage.erase_at, excluded.erase_at)
+""")
+
+
+def pages_owner(document_sha256: str, reading_key: str) -> str:
+    """Name the owner of the pages that one reading of a document left."""
+    return f"pages:{document_sha256}:{reading_key}"
+
+
+async def add(session: AsyncSession, environment_id: str, owner: str, digests: Iterable[str]) -> None:
+    """Reference blobs for an owner; those that it references already are left as they are."""
+    rows = [
+        {"environment_id": environment_id, "sha256": digest, "owner": owner}
+        for digest in sorted(set(digests))
+    ]
+    if rows:
+        await session.execute(insert(BlobRef).on_conflict_do_nothing(), rows)
+
+
+async def drop(
+    session: AsyncSession, environment_id: str, owner: str, *, grace: timedelta = GRACE
+) -> None:
+    """Drop all references of an owner; blobs that nobody needs any more are marked for erasure."""
+    await session.execute(
+        _DROP, {"environment_id": environment_id, "owner": owner, "grace": grace}
+    )

@@ -1,0 +1,122 @@
+"""The only writer of the status of jobs and tasks.
+
+Each move is one guarded UPDATE in the caller's transaction. No row back means that someone else
+moved first: the answer is None and the caller stops quietly. Locks are taken in one order
+everywhere, at most one task, then the parent, then the job, so that no two moves can deadlock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from sqlalchemy import Row, Select, func, insert, literal, select, update
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import aliased
+
+from affidavit.jobs.models import Job, JobEvent, Task
+from affidavit.jobs.status import TERMINAL, JobKind, JobStatus, TaskStatus, job_sources, task_sources
+
+TASK_ENDS: Final = frozenset({TaskStatus.DONE, TaskStatus.FAILED, TaskStatus.CANCELED})
+
+
+async def move(
+    session: AsyncSession,
+    job_id: str,
+    to: JobStatus,
+    *,
+    detail: Mapping[str, object] | None = None,
+    **columns: Any,
+) -> Row[Any] | None:
+    """Move a job and write its event; return (id, environment_id, parent_id, seq) or None.
+
+    A job that ends forgets its password, and the last child to end completes its parent.
+    """
+    if to in TERMINAL:
+        await _lock_parent(session, job_id)
+        columns = {"completed_at": func.now(), "sealed_password": None, **columns}
+    moved = (await session.execute(_move_statement(job_id, to, detail or {}, columns))).one_or_none()
+    if moved is not None and to in TERMINAL and moved.parent_id is not None:
+        await _complete_parent(session, moved.parent_id)
+    return moved
+
+
+async def move_task(
+    session: AsyncSession, task_id: str, to: TaskStatus, *, attempt: int, **columns: Any
+) -> bool:
+    """Move a task, fenced by the attempt that claimed it; tell whether it moved."""
+    if to is TaskStatus.RUNNING:
+        columns = {"attempt": attempt + 1, **columns}
+    elif to in TASK_ENDS:
+        columns = {"finished_at": func.now(), "lease_until": None, **columns}
+    else:
+        columns = {"lease_until": None, "rung_at": None, **columns}
+    statement = (
+        update(Task)
+        .where(Task.id == task_id, Task.attempt == attempt, Task.status.in_(task_sources(to)))
+        .values(status=to, **columns)
+        .returning(Task.id)
+        .execution_options(synchronize_session=False)
+    )
+    return (await session.execute(statement)).one_or_none() is not None
+
+
+def _move_statement(
+    job_id: str, to: JobStatus, detail: Mapping[str, object], columns: Mapping[str, Any]
+) -> Select[Any]:
+    moved = (
+        update(Job)
+        .where(Job.id == job_id, Job.status.in_(job_sources(to)))
+        .values(status=to, event_seq=Job.event_seq + 1, updated_at=func.now(), **columns)
+        .returning(Job.id, Job.environment_id, Job.parent_id, Job.event_seq.label("seq"))
+        .cte("moved")
+    )
+    event = (
+        insert(JobEvent)
+        .from_select(
+            ["job_id", "seq", "environment_id", "type", "status", "detail"],
+            select(
+                moved.c.id,
+                moved.c.seq,
+                moved.c.environment_id,
+                literal(f"job.{to}"),
+                literal(str(to)),
+                literal(dict(detail), JSONB),
+            ),
+        )
+        .cte("event")
+    )
+    return select(moved).add_cte(event)
+
+
+async def _lock_parent(session: AsyncSession, job_id: str) -> None:
+    # Without this, two children that end at the same moment each see the other still running,
+    # and nobody completes the parent.
+    child = aliased(Job)
+    statement = (
+        select(Job.id).join(child, child.parent_id == Job.id).where(child.id == job_id).with_for_update(of=Job)
+    )
+    await session.execute(statement)
+
+
+async def _complete_parent(session: AsyncSession, parent_id: str) -> None:
+    unfinished = select(Job.id).where(Job.parent_id == parent_id, Job.status.not_in(sorted(TERMINAL)))
+    if (await session.execute(unfinished.limit(1))).first() is None:
+        await move(session, parent_id, JobStatus.COMPLETED, percent=100, stage=None, message=None)
+
+
+async def repair_parents(session: AsyncSession) -> int:
+    """Complete batches whose children have all ended; return how many there were."""
+    child = aliased(Job)
+    statement = select(Job.id).where(
+        Job.kind == JobKind.BATCH,
+        Job.status == JobStatus.PROCESSING,
+        ~select(child.id)
+        .where(child.parent_id == Job.id, child.status.not_in(sorted(TERMINAL)))
+        .exists(),
+    )
+    parents = (await session.execute(statement.limit(100))).scalars().all()
+    for parent_id in parents:
+        await move(session, parent_id, JobStatus.COMPLETED, percent=100, stage=None, message=None)
+    return len(parents)

@@ -1,0 +1,122 @@
+"""A job as the outside sees it, and when it is worth asking again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from affidavit.jobs.status import TERMINAL, JobKind, JobStatus
+
+SOONEST_MS: Final = 250
+LATEST_MS: Final = 15_000
+# A guess for a job that has shown no pace of its own yet: what one queued document takes.
+QUEUED_MS: Final = 400
+STAGE_MS: Final[Mapping[str, int]] = {"fetch": 1000, "open": 250, "ocr": 1500, "read": 300, "finish": 250}
+
+
+@dataclass(frozen=True, slots=True)
+class JobView:
+    """One job. `error` is as stored; `children` counts a batch's items by status."""
+
+    id: str
+    kind: JobKind
+    operation: str
+    status: JobStatus
+    percent: int
+    stage: str | None
+    message: str | None
+    pages_total: int | None
+    pages_done: int
+    pages_failed: int
+    queue_position: int | None
+    created_at: datetime
+    started_at: datetime | None
+    updated_at: datetime
+    completed_at: datetime | None
+    result_available: bool
+    result_expires_at: datetime | None
+    bundle_id: str | None
+    manifest_sha256: str | None
+    review: dict[str, Any] | None
+    error: dict[str, Any] | None
+    retry_of: str | None
+    parent_id: str | None
+    file_id: str | None
+    metadata: dict[str, str]
+    retry_after_ms: int | None
+    children: dict[str, int] | None = None
+
+
+def retry_after_ms(
+    *,
+    status: JobStatus,
+    stage: str | None,
+    queue_position: int | None,
+    pages_total: int | None,
+    pages_done: int,
+    running_ms: float,
+) -> int | None:
+    """Estimate when the job's status is next worth asking for; None when it will not change.
+
+    A running job is judged by its own pace: a quarter of what its remaining pages should take, so
+    that a poller sees a handful of steps and learns of the end soon after it.
+    """
+    if status in TERMINAL or status is JobStatus.REVIEW_REQUIRED:
+        return None
+    if status is JobStatus.QUEUED:
+        return _bounded(SOONEST_MS + QUEUED_MS * (queue_position or 0))
+    if pages_total and pages_done:
+        return _bounded(running_ms / pages_done * (pages_total - pages_done) / 4)
+    return _bounded(STAGE_MS.get(stage or "", 500))
+
+
+def _bounded(milliseconds: float) -> int:
+    return int(min(max(milliseconds, SOONEST_MS), LATEST_MS))
+
+
+@dataclass(frozen=True, slots=True)
+class JobFilter:
+    """What to list: every part that is given must hold. Metadata pairs must all be equal."""
+
+    status: JobStatus | None = None
+    operation: str | None = None
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+    parent_id: str | None = None
+    metadata: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobPage:
+    """Jobs, newest first, and the cursor of the next page when there is one."""
+
+    items: list[JobView]
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredResult:
+    """Where a result is: a zstd-compressed JSON blob of the environment. Size in bytes as stored."""
+
+    sha256: str
+    size_bytes: int
+    store: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """What a submission made, or what an earlier one with the same key had made."""
+
+    job: JobView
+    replayed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class QueueHealth:
+    """How the queue stands: due tasks, the age of the oldest, and whether the bell rings."""
+
+    queued: int
+    oldest_seconds: float | None
+    bell: bool
