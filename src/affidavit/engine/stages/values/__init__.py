@@ -1,0 +1,1 @@
+"""Read typed values out of text: numbers, dates, codes."""
