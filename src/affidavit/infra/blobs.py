@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
+from tempfile import mkdtemp
 from urllib.parse import unquote, urlsplit
 
 from affidavit.infra.blobs_local import LocalBlobs
@@ -43,7 +43,8 @@ def open_store(url: str, *, scratch: Path | None = None) -> BlobStore:
 
     Bucket stores take their credentials from the usual environment variables, and further options
     from the query: `s3://bucket?endpoint=http://localhost:9000&allow_http=true&region=eu`.
-    `scratch` is where their uploads are staged, `/var/tmp/affidavit-<uid>` unless given.
+    `scratch` is where their uploads are staged; without it that is a new temporary directory, and
+    what a killed process left there is never swept.
     """
     parts = urlsplit(url)
     if parts.scheme in ("", "file"):
@@ -54,4 +55,4 @@ def open_store(url: str, *, scratch: Path | None = None) -> BlobStore:
         raise ModuleNotFoundError(
             f"{parts.scheme}:// needs obstore: install affidavit[s3], or name a local directory instead"
         ) from error
-    return ObjectBlobs(open_objects(url), scratch or Path(f"/var/tmp/affidavit-{os.getuid()}"))
+    return ObjectBlobs(open_objects(url), scratch or Path(mkdtemp(prefix="affidavit-")))
