@@ -74,13 +74,18 @@ class HostForbidden(ValueError):
 
 def judge(address: Address, allowed: Iterable[Network] = ()) -> None:
     """Return if the address is public or inside an allowed network. Raises HostForbidden."""
-    if any(address in network for network in allowed):
+    if is_inside(address, allowed):
         return
     for network, reason in DENIED:
         if address in network:
             raise HostForbidden(reason)
     if isinstance(address, ipaddress.IPv6Address):
         _judge_v6(address)
+
+
+def is_inside(address: Address, networks: Iterable[Network]) -> bool:
+    """Tell whether one of the networks holds the address."""
+    return any(address in network for network in networks)
 
 
 def _judge_v6(address: ipaddress.IPv6Address) -> None:
