@@ -46,10 +46,6 @@ async def add(session: AsyncSession, environment_id: str, owner: str, digests: I
         await session.execute(insert(BlobRef).on_conflict_do_nothing(), rows)
 
 
-async def drop(
-    session: AsyncSession, environment_id: str, owner: str, *, grace: timedelta = GRACE
-) -> None:
+async def drop(session: AsyncSession, environment_id: str, owner: str, *, grace: timedelta = GRACE) -> None:
     """Drop all references of an owner; blobs that nobody needs any more are marked for erasure."""
-    await session.execute(
-        _DROP, {"environment_id": environment_id, "owner": owner, "grace": grace}
-    )
+    await session.execute(_DROP, {"environment_id": environment_id, "owner": owner, "grace": grace})

@@ -36,7 +36,8 @@ async def move(
     if to in TERMINAL:
         await _lock_parent(session, job_id)
         columns = {"completed_at": func.now(), "sealed_password": None, **columns}
-    moved = (await session.execute(_move_statement(job_id, to, detail or {}, columns))).one_or_none()
+    statement = _move_statement(job_id, to, detail or {}, columns)
+    moved: Row[Any] | None = (await session.execute(statement)).one_or_none()
     if moved is not None and to in TERMINAL and moved.parent_id is not None:
         await _complete_parent(session, moved.parent_id)
     return moved
@@ -95,7 +96,10 @@ async def _lock_parent(session: AsyncSession, job_id: str) -> None:
     # and nobody completes the parent.
     child = aliased(Job)
     statement = (
-        select(Job.id).join(child, child.parent_id == Job.id).where(child.id == job_id).with_for_update(of=Job)
+        select(Job.id)
+        .join(child, child.parent_id == Job.id)
+        .where(child.id == job_id)
+        .with_for_update(of=Job)
     )
     await session.execute(statement)
 
@@ -112,11 +116,23 @@ async def repair_parents(session: AsyncSession) -> int:
     statement = select(Job.id).where(
         Job.kind == JobKind.BATCH,
         Job.status == JobStatus.PROCESSING,
-        ~select(child.id)
-        .where(child.parent_id == Job.id, child.status.not_in(sorted(TERMINAL)))
-        .exists(),
+        ~select(child.id).where(child.parent_id == Job.id, child.status.not_in(sorted(TERMINAL))).exists(),
     )
     parents = (await session.execute(statement.limit(100))).scalars().all()
     for parent_id in parents:
         await move(session, parent_id, JobStatus.COMPLETED, percent=100, stage=None, message=None)
     return len(parents)
+
+
+async def cancel_leftovers(session: AsyncSession) -> int:
+    """Cancel queued tasks of jobs that have ended; return how many there were."""
+    ended = select(Job.id).where(Job.id == Task.job_id, Job.status.in_(sorted(TERMINAL))).exists()
+    due = select(Task.id).where(Task.status == TaskStatus.QUEUED, ended).limit(500)
+    statement = (
+        update(Task)
+        .where(Task.id.in_(due.with_for_update(of=Task, skip_locked=True)))
+        .values(status=TaskStatus.CANCELED, finished_at=func.now())
+        .returning(Task.id)
+        .execution_options(synchronize_session=False)
+    )
+    return len((await session.execute(statement)).all())

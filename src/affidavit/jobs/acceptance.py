@@ -1,0 +1,232 @@
+"""Write a submission: the one place where a job's row is born, in one statement.
+
+Documents, jobs, first tasks, first events, blob references and the idempotency key are inserted
+together or not at all. One statement instead of a transaction of six is what lets an API process
+accept as fast as it can parse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import asyncpg
+
+from affidavit.errors import Gone, IdempotencyInProgress, IdempotencyKeyReused, NotFound
+from affidavit.infra.db import Database
+from affidavit.infra.idempotency import Fingerprint
+from affidavit.infra.ids import new_id
+from affidavit.jobs.status import JobKind, JobStatus, TaskKind, TaskStatus
+from affidavit.jobs.submission import PRIORITY_ORDER, FileRef, Priority, Submission, Upload, UrlRef
+
+Row = dict[str, Any]
+
+_ACCEPT: Final = """
+WITH missing AS (
+    SELECT j.document_id FROM jsonb_to_recordset($3::jsonb) AS j(document_id text)
+    WHERE j.document_id IS NOT NULL
+      AND NOT EXISTS (
+        SELECT FROM documents d
+        WHERE d.id = j.document_id AND d.environment_id = $1 AND d.deleted_at IS NULL)
+      AND NOT EXISTS (
+        SELECT FROM jsonb_to_recordset($2::jsonb) AS n(id text) WHERE n.id = j.document_id)
+), key AS (
+    INSERT INTO idempotency_keys (environment_id, scope, key, parts, resource_id, expires_at)
+    SELECT $1, $5, $6, $7::jsonb, $8, now() + $9::interval
+    WHERE $6::text IS NOT NULL AND NOT EXISTS (SELECT FROM missing)
+    ON CONFLICT DO NOTHING
+    RETURNING 1
+), go AS (
+    SELECT 1 WHERE NOT EXISTS (SELECT FROM missing) AND ($6::text IS NULL OR EXISTS (SELECT FROM key))
+), document AS (
+    INSERT INTO documents (id, environment_id, filename, media_type, size_bytes, sha256, inline)
+    SELECT d.id, $1, d.filename, d.media_type, d.size_bytes, d.sha256, true
+    FROM go, jsonb_to_recordset($2::jsonb)
+        AS d(id text, filename text, media_type text, size_bytes bigint, sha256 text)
+), reference AS (
+    INSERT INTO blob_refs (environment_id, sha256, owner)
+    SELECT $1, d.sha256, d.id FROM go, jsonb_to_recordset($2::jsonb) AS d(id text, sha256 text)
+), job AS (
+    INSERT INTO jobs (id, environment_id, kind, operation, status, parent_id, position, retry_of,
+        priority, store, spec, source, document_id, sealed_password, metadata, event_seq,
+        deadline_at, started_at)
+    SELECT j.id, $1, j.kind, j.operation, j.status, j.parent_id, j.position, j.retry_of,
+        j.priority, j.store, j.spec, j.source, j.document_id, j.sealed_password, j.metadata, 1,
+        now() + make_interval(secs => j.deadline_seconds),
+        CASE WHEN j.status = 'processing' THEN now() END
+    FROM go, jsonb_to_recordset($3::jsonb) AS j(id text, kind text, operation text, status text,
+        parent_id text, position int, retry_of text, priority smallint, store bool, spec jsonb,
+        source jsonb, document_id text, sealed_password bytea, metadata jsonb, deadline_seconds float8)
+), event AS (
+    INSERT INTO job_events (job_id, seq, environment_id, type, status)
+    SELECT j.id, 1, $1, 'job.' || j.status, j.status
+    FROM go, jsonb_to_recordset($3::jsonb) AS j(id text, status text)
+), task AS (
+    INSERT INTO job_tasks (id, job_id, environment_id, n, kind, status, priority)
+    SELECT t.id, t.job_id, $1, 1, t.kind, t.status, t.priority
+    FROM go, jsonb_to_recordset($4::jsonb)
+        AS t(id text, job_id text, kind text, status text, priority smallint)
+)
+SELECT EXISTS (SELECT FROM go) AS accepted, EXISTS (SELECT FROM missing) AS missing, now() AS now
+"""
+
+_FIRST: Final = """
+SELECT parts, resource_id, expires_at < now() AS expired
+FROM idempotency_keys WHERE environment_id = $1 AND scope = $2 AND key = $3
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The job that answers for a submission. `at` is None when an earlier request had made it."""
+
+    job_id: str
+    at: datetime | None
+
+
+@dataclass(slots=True)
+class Draft:
+    """The rows of one submission, not yet written. `resource_id` is the job that answers for it."""
+
+    resource_id: str
+    documents: list[Row] = field(default_factory=list)
+    jobs: list[Row] = field(default_factory=list)
+    tasks: list[Row] = field(default_factory=list)
+
+
+def draft_job(
+    submission: Submission,
+    *,
+    sealed_password: bytes | None,
+    deadline: timedelta,
+    job_id: str,
+    parent_id: str | None = None,
+    position: int | None = None,
+    retry_of: str | None = None,
+) -> Draft:
+    """Plan the rows of one job: a URL starts with a fetch, anything else with reading."""
+    draft = Draft(job_id)
+    document_id, source = _source(submission, draft)
+    kind = TaskKind.FETCH if document_id is None else TaskKind.READ
+    priority = PRIORITY_ORDER[submission.priority]
+    options = submission.options.model_dump(mode="json", exclude={"password"}, exclude_defaults=True)
+    draft.jobs.append(
+        {
+            "id": job_id,
+            "kind": JobKind.JOB,
+            "operation": submission.operation,
+            "status": JobStatus.QUEUED,
+            "parent_id": parent_id,
+            "position": position,
+            "retry_of": retry_of,
+            "priority": priority,
+            "store": submission.store,
+            "spec": {"options": options, "json_schema": submission.json_schema},
+            "source": source,
+            "document_id": document_id,
+            "sealed_password": None if sealed_password is None else "\\x" + sealed_password.hex(),
+            "metadata": dict(submission.metadata),
+            "deadline_seconds": deadline.total_seconds(),
+        }
+    )
+    draft.tasks.append(
+        {
+            "id": new_id("task"),
+            "job_id": job_id,
+            "kind": kind,
+            "status": TaskStatus.QUEUED,
+            "priority": priority,
+        }
+    )
+    return draft
+
+
+def draft_batch(
+    parent_id: str, children: Sequence[Draft], metadata: dict[str, str], priority: Priority
+) -> Draft:
+    """Plan a parent over its children. It is never claimed, and is processing from its insert."""
+    parent = {
+        "id": parent_id,
+        "kind": JobKind.BATCH,
+        "operation": "batch",
+        "status": JobStatus.PROCESSING,
+        "priority": PRIORITY_ORDER[priority],
+        "store": True,
+        "spec": {},
+        "source": {},
+        "metadata": metadata,
+    }
+    draft = Draft(parent_id, jobs=[parent])
+    for child in children:
+        draft.documents += child.documents
+        draft.jobs += child.jobs
+        draft.tasks += child.tasks
+    return draft
+
+
+async def write(
+    db: Database, environment_id: str, draft: Draft, key: Fingerprint | None, ttl: timedelta
+) -> Written:
+    """Write the draft, or find the job that an earlier request with the same key had made.
+
+    Raises NotFound for an unknown file, IdempotencyKeyReused, IdempotencyInProgress, and Gone when
+    the key is too old to be honoured.
+    """
+    try:
+        row = await db.fetch_row(
+            _ACCEPT,
+            environment_id,
+            draft.documents,
+            draft.jobs,
+            draft.tasks,
+            key.scope if key else None,
+            key.key if key else None,
+            dict(key.parts) if key else None,
+            draft.resource_id,
+            ttl,
+        )
+    except asyncpg.LockNotAvailableError:
+        raise IdempotencyInProgress from None
+    if row is not None and row["accepted"]:
+        return Written(draft.resource_id, row["now"])
+    if row is not None and row["missing"]:
+        raise NotFound("file")
+    return Written(await _first(db, environment_id, key), None)
+
+
+async def _first(db: Database, environment_id: str, key: Fingerprint | None) -> str:
+    row = None
+    if key is not None:
+        row = await db.fetch_row(_FIRST, environment_id, key.scope, key.key)
+    if key is None or row is None:  # it expired and was removed between the two statements
+        raise IdempotencyInProgress
+    if row["expired"]:
+        raise Gone(
+            "This Idempotency-Key is too old to be replayed. Use a new key.",
+            code="IDEMPOTENCY_KEY_EXPIRED",
+        )
+    if differing := key.differing(row["parts"]):
+        raise IdempotencyKeyReused(differing)
+    return str(row["resource_id"])
+
+
+def _source(submission: Submission, draft: Draft) -> tuple[str | None, dict[str, Any]]:
+    match submission.source:
+        case Upload() as upload:
+            document_id = new_id("file")
+            draft.documents.append(
+                {
+                    "id": document_id,
+                    "filename": upload.filename,
+                    "media_type": upload.media_type,
+                    "size_bytes": upload.size_bytes,
+                    "sha256": upload.sha256,
+                }
+            )
+            return document_id, {"type": "upload"}
+        case FileRef(file_id):
+            return file_id, {"type": "file"}
+        case UrlRef(url):
+            return None, {"type": "url", "url": url}

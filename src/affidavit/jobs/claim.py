@@ -1,0 +1,132 @@
+"""What a worker holds while it works on a task, and what it may report about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import Enum, auto
+from typing import Any, Final
+
+from affidavit.jobs.status import TaskKind
+
+
+@dataclass(frozen=True, slots=True)
+class SourceDocument:
+    """The bytes to read. The hash names the blob."""
+
+    id: str
+    sha256: str
+    size_bytes: int
+    filename: str | None
+    media_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A task under lease. `attempt` is the fence: once it is stale, nothing that it reports counts."""
+
+    task_id: str
+    job_id: str
+    environment_id: str
+    kind: TaskKind
+    n: int
+    attempt: int
+    failures: int
+    crashes: int
+    pages: tuple[int, ...] | None
+    operation: str
+    spec: Mapping[str, Any]
+    source: Mapping[str, Any]
+    store: bool
+    priority: int
+    document: SourceDocument | None
+    sealed_password: bytes | None
+    media_type: str | None
+    page_count: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class JobError:
+    """Why a job failed: what `error` of the job shows."""
+
+    code: str
+    message: str
+    category: str
+    phase: str | None = None
+    page: int | None = None
+    retryable: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the object as it is stored and served."""
+        return {
+            "code": self.code,
+            "message": self.message,
+            "category": self.category,
+            "phase": self.phase,
+            "page": self.page,
+            "retryable": self.retryable,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ReadPage:
+    """A page that was read and whose blobs are stored."""
+
+    number: int
+    sha256: str
+    size_bytes: int
+    source: str
+    image_sha256: str | None = None
+    image_size_bytes: int | None = None
+    image_width: int | None = None
+    image_height: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """News of a task since the last report; `pages_done` counts from the start of the task."""
+
+    stage: str | None = None
+    message: str | None = None
+    pages_done: int = 0
+    failed: tuple[Mapping[str, Any], ...] = ()
+    read: tuple[ReadPage, ...] = field(default=())
+
+
+class Beat(Enum):
+    """What a heartbeat learned."""
+
+    HELD = auto()
+    LOST = auto()  # another worker has the task now
+    ENDED = auto()  # the job was canceled, or failed elsewhere
+
+
+class Fenced(Exception):  # noqa: N818 - an outcome, not an error
+    """The task is no longer ours; discard what was done and stop quietly."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionPolicy:
+    """Budgets and times of tasks. Lease and beat are by the database's clock."""
+
+    lease: timedelta = timedelta(seconds=20)  # four missed heartbeats
+    heartbeat: timedelta = timedelta(seconds=5)
+    max_failures: int = 3
+    max_crashes: int = 3
+    batch_pages: int = 8
+    deadline_base: timedelta = timedelta(hours=1)
+    deadline_page: timedelta = timedelta(seconds=30)
+    result_ttl: timedelta = timedelta(days=7)
+    unstored_ttl: timedelta = timedelta(hours=1)
+
+
+# Waits before the next try, by what was spent; the last one repeats. A crash is retried at once
+# the first time: it is most often the worker's machine that went away.
+FAILURE_BACKOFF: Final = (timedelta(seconds=1), timedelta(seconds=10), timedelta(seconds=60))
+CRASH_BACKOFF: Final = (timedelta(0), timedelta(seconds=5), timedelta(seconds=30))
+
+
+def backoff(steps: tuple[timedelta, ...], spent: int) -> timedelta:
+    """Return the wait after the `spent`-th loss, counted from 1."""
+    return steps[min(spent, len(steps)) - 1]

@@ -1,0 +1,90 @@
+"""What ends with a job: its hold on the source, and later on its result."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import Row, delete, func, select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from affidavit.documents import references
+from affidavit.documents.models import Document, PageCheckpoint
+from affidavit.jobs.models import Job
+from affidavit.jobs.status import JobStatus
+from affidavit.jobs.transitions import move
+
+
+def private_reading_key(job_id: str, reading_key: str) -> str:
+    """Name the pages of a job with store=false, so that no other job can find them."""
+    return f"{reading_key}:{job_id}"
+
+
+async def end(
+    session: AsyncSession,
+    job_id: str,
+    to: JobStatus,
+    *,
+    detail: Mapping[str, object] | None = None,
+    **columns: Any,
+) -> Row[Any] | None:
+    """Move a job to a terminal state and drop what it must not keep; None when another was first."""
+    moved = await move(session, job_id, to, detail=detail, stage=None, message=None, **columns)
+    if moved is not None:
+        await _let_go(session, job_id)
+    return moved
+
+
+async def _let_go(session: AsyncSession, job_id: str) -> None:
+    """Erase at its end what a job with store=false must not leave behind: source and pages."""
+    statement = (
+        select(Job.environment_id, Document.id, Document.sha256, Document.inline)
+        .outerjoin(Document, Document.id == Job.document_id)
+        .where(Job.id == job_id, Job.store.is_(False))
+    )
+    found = (await session.execute(statement)).one_or_none()
+    if found is None or found.id is None:
+        return
+    await _erase_private_pages(session, job_id, found)
+    if found.inline:
+        await references.drop(session, found.environment_id, found.id, grace=timedelta(0))
+        await session.execute(update(Document).where(Document.id == found.id).values(deleted_at=func.now()))
+
+
+async def purge_result(
+    session: AsyncSession, environment_id: str, job_id: str, *, grace: timedelta = references.GRACE
+) -> None:
+    """Drop a job's result, and its source if that came inline; afterwards the result answers 410."""
+    await references.drop(session, environment_id, job_id, grace=grace)
+    statement = (
+        update(Job)
+        .where(Job.id == job_id, Job.purged_at.is_(None))
+        .values(purged_at=func.now())
+        .returning(Job.document_id)
+    )
+    document_id = (await session.execute(statement)).scalar_one_or_none()
+    if document_id is not None:
+        await _release_inline(session, environment_id, document_id)
+
+
+async def _release_inline(session: AsyncSession, environment_id: str, document_id: str) -> None:
+    inline = select(Document.id).where(
+        Document.id == document_id, Document.inline, Document.deleted_at.is_(None)
+    )
+    if (await session.execute(inline)).first() is None:
+        return
+    await references.drop(session, environment_id, document_id)
+    await session.execute(update(Document).where(Document.id == document_id).values(deleted_at=func.now()))
+
+
+async def _erase_private_pages(session: AsyncSession, job_id: str, document: Any) -> None:
+    private = PageCheckpoint.reading_key.like(f"%:{job_id}")
+    mine = (PageCheckpoint.environment_id == document.environment_id) & (
+        PageCheckpoint.document_sha256 == document.sha256
+    )
+    keys = select(PageCheckpoint.reading_key).where(mine, private).distinct()
+    for reading_key in (await session.execute(keys)).scalars().all():
+        owner = references.pages_owner(document.sha256, reading_key)
+        await references.drop(session, document.environment_id, owner, grace=timedelta(0))
+    await session.execute(delete(PageCheckpoint).where(mine, private))

@@ -1,0 +1,183 @@
+"""The use cases of jobs: submit, look, wait, cancel, and find the result."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Protocol
+
+import asyncpg
+from sqlalchemy import select
+
+from affidavit.errors import Conflict, Gone, NotFound
+from affidavit.infra.db import Database
+from affidavit.infra.idempotency import Fingerprint
+from affidavit.infra.ids import new_id
+from affidavit.infra.queue import Doorbell
+from affidavit.jobs import acceptance, ending, repository
+from affidavit.jobs.acceptance import Draft
+from affidavit.jobs.models import Job
+from affidavit.jobs.status import TERMINAL, JobKind, JobStatus
+from affidavit.jobs.submission import JobPolicy, Priority, Submission
+from affidavit.jobs.views import Accepted, JobFilter, JobPage, JobView, QueueHealth, StoredResult
+from affidavit.jobs.watch import Watch
+
+NOT_READY = "The result is not ready. Ask again after retry_after_ms of the job."
+IN_REVIEW = "The result waits for a review. It can be read after the approval."
+FAILED = "The job failed, so there is no result. Its error says why and what to do."
+CANCELED = "The job was canceled, so there is no result. Submit it again."
+
+
+class Sealer(Protocol):
+    """Encrypts what must be read again, bound to what it belongs to."""
+
+    def seal(self, plain: bytes, context: bytes) -> bytes: ...
+
+
+class Jobs:
+    """The use cases. Each takes the caller's environment and sees nothing outside of it."""
+
+    def __init__(self, db: Database, doorbell: Doorbell, sealer: Sealer, policy: JobPolicy) -> None:
+        self._db = db
+        self._doorbell = doorbell
+        self._sealer = sealer
+        self._policy = policy
+        self._watch = Watch(db, policy.poll_interval)
+
+    async def close(self) -> None:
+        """Stop waiting for jobs."""
+        await self._watch.close()
+
+    async def submit(
+        self, environment_id: str, submission: Submission, key: Fingerprint | None = None
+    ) -> Accepted:
+        """Write a job and ring. Raises what `acceptance.write` raises."""
+        return await self._accept(environment_id, self._draft(submission), key)
+
+    async def submit_batch(
+        self,
+        environment_id: str,
+        items: Sequence[Submission],
+        metadata: Mapping[str, str],
+        priority: Priority = Priority.NORMAL,
+        key: Fingerprint | None = None,
+    ) -> Accepted:
+        """Write a parent and one job per item, all or none, and ring."""
+        parent_id = new_id("job")
+        children = [self._draft(item, parent_id, position) for position, item in enumerate(items)]
+        draft = acceptance.draft_batch(parent_id, children, dict(metadata), priority)
+        return await self._accept(environment_id, draft, key)
+
+    async def get(self, environment_id: str, job_id: str) -> JobView:
+        """Return a job. Raises NotFound."""
+        found = await repository.find_view(self._db, environment_id, job_id)
+        if found is None:
+            raise NotFound("job")
+        return found
+
+    async def list(
+        self, environment_id: str, wanted: JobFilter, limit: int, cursor: str | None = None
+    ) -> JobPage:
+        """Return jobs, newest first. Raises RequestInvalid for a cursor that is not ours."""
+        return await repository.find_page(self._db, environment_id, wanted, limit, cursor)
+
+    async def wait(self, environment_id: str, job_id: str, timeout: float) -> JobView:
+        """Return the job once it has settled, or as it is after `timeout` seconds."""
+        found = await self.get(environment_id, job_id)
+        if found.status in TERMINAL or found.status is JobStatus.REVIEW_REQUIRED:
+            return found
+        await self._watch.settled(job_id, timeout)
+        return await self.get(environment_id, job_id)
+
+    async def cancel(self, environment_id: str, job_id: str) -> JobView:
+        """Cancel a job, or a batch with all its unfinished items.
+
+        Its worker learns of it at the next heartbeat and kills the child. Raises NotFound, and
+        Conflict JOB_FINISHED when it has ended already.
+        """
+        found = await self.get(environment_id, job_id)
+        if found.status is JobStatus.CANCELED:
+            return found
+        if not await self._cancel(environment_id, found):
+            raise Conflict("The job has ended already and cannot be canceled.", code="JOB_FINISHED")
+        return await self.get(environment_id, job_id)
+
+    async def result(self, environment_id: str, job_id: str) -> StoredResult:
+        """Say where the result is. Raises NotFound, Conflict with the reason, Gone RESULT_EXPIRED."""
+        row = await repository.find(self._db, environment_id, job_id)
+        if row is None:
+            raise NotFound("job")
+        _refuse_unready(row)
+        if not repository.is_available(row):
+            raise Gone("The result has expired and was removed. Submit the job again.", code="RESULT_EXPIRED")
+        return StoredResult(row["result_sha256"], row["result_size_bytes"], row["store"])
+
+    async def result_read(self, environment_id: str, job_id: str) -> None:
+        """Note a complete read: the result of a job with store=false is erased now."""
+        async with self._db.begin(environment_id) as session:
+            mine = select(Job.id).where(
+                Job.id == job_id,
+                Job.environment_id == environment_id,
+                Job.store.is_(False),
+                Job.purged_at.is_(None),
+            )
+            if (await session.execute(mine.with_for_update())).first() is not None:
+                await ending.purge_result(session, environment_id, job_id, grace=timedelta(0))
+
+    async def queue_health(self) -> QueueHealth:
+        """Say how the queue stands, for /readyz and for the hints."""
+        queued, oldest = await repository.count_queue(self._db)
+        return QueueHealth(queued, oldest, await self._doorbell.is_up())
+
+    def _draft(
+        self, submission: Submission, parent_id: str | None = None, position: int | None = None
+    ) -> Draft:
+        job_id = new_id("job")
+        password = submission.options.password
+        sealed = None if password is None else self._sealer.seal(password.encode(), job_id.encode())
+        return acceptance.draft_job(
+            submission,
+            sealed_password=sealed,
+            deadline=self._policy.deadline_base,
+            job_id=job_id,
+            parent_id=parent_id,
+            position=position,
+        )
+
+    async def _accept(self, environment_id: str, draft: Draft, key: Fingerprint | None) -> Accepted:
+        written = await acceptance.write(self._db, environment_id, draft, key, self._policy.idempotency_ttl)
+        if written.at is None:
+            return Accepted(await self.get(environment_id, written.job_id), replayed=True)
+        # The attempt is 0 and the ring the first: an id that no later ring of the task has.
+        self._doorbell.ring(f"{draft.tasks[0]['id']}.0.0")
+        if draft.jobs[0]["kind"] == JobKind.BATCH:
+            return Accepted(await self.get(environment_id, written.job_id), replayed=False)
+        return Accepted(repository.queued_view(draft.jobs[0], written.at), replayed=False)
+
+    async def _cancel(self, environment_id: str, found: JobView) -> bool:
+        async with self._db.begin(environment_id) as session:
+            if await ending.end(session, found.id, JobStatus.CANCELED) is None:
+                return False
+            if found.kind is JobKind.BATCH:
+                children = select(Job.id).where(Job.parent_id == found.id).order_by(Job.id)
+                for child_id in (await session.execute(children)).scalars().all():
+                    await ending.end(session, child_id, JobStatus.CANCELED)
+        return True
+
+
+def _refuse_unready(row: asyncpg.Record) -> None:
+    match JobStatus(row["status"]):
+        case JobStatus.QUEUED | JobStatus.PROCESSING:
+            raise Conflict(NOT_READY, code="RESULT_NOT_READY", retry_after=1)
+        case JobStatus.REVIEW_REQUIRED:
+            raise Conflict(IN_REVIEW, code="REVIEW_REQUIRED")
+        case JobStatus.FAILED:
+            raise Conflict(FAILED, code="JOB_FAILED")
+        case JobStatus.CANCELED:
+            raise Conflict(CANCELED, code="JOB_CANCELED")
+        case JobStatus.COMPLETED:
+            if row["kind"] == JobKind.BATCH:
+                raise Conflict(
+                    "A batch has no result of its own. List its jobs with parent_id and read theirs.",
+                    code="BATCH_HAS_NO_RESULT",
+                )

@@ -1,0 +1,76 @@
+"""What is submitted: an operation, a source, and how to treat both."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any, Final
+
+from affidavit.engine.spec import Operation, Options
+
+
+class Priority(StrEnum):
+    """Order within an environment; higher ones are claimed first."""
+
+    LOW = "low"
+    NORMAL = "normal"
+    HIGH = "high"
+
+
+PRIORITY_ORDER: Final[Mapping[Priority, int]] = {
+    Priority.LOW: -10,
+    Priority.NORMAL: 0,
+    Priority.HIGH: 10,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """Bytes that came with the submission and lie in the blob store already."""
+
+    sha256: str
+    size_bytes: int
+    media_type: str
+    filename: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class FileRef:
+    """A file that was uploaded before."""
+
+    file_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class UrlRef:
+    """A URL whose spelling was judged at the door; a worker fetches it."""
+
+    url: str
+
+
+SourceRef = Upload | FileRef | UrlRef
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """One job to be. `store=False` keeps no checkpoints, and the result only until it is read."""
+
+    operation: Operation
+    source: SourceRef
+    options: Options = Options()
+    json_schema: dict[str, Any] | None = None
+    store: bool = True
+    priority: Priority = Priority.NORMAL
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class JobPolicy:
+    """What the installation grants: how long a job may take, and how long things are kept."""
+
+    deadline_base: timedelta
+    deadline_page: timedelta
+    idempotency_ttl: timedelta
+    poll_interval: timedelta = timedelta(milliseconds=100)

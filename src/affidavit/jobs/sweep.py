@@ -1,0 +1,187 @@
+"""What time does to jobs: leases that died, deadlines, expiry, and bells that nobody heard.
+
+Any number of workers may sweep at once; each row is taken with SKIP LOCKED and moved by a guard.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, Final
+
+from sqlalchemy import Row, func, text
+
+from affidavit.documents import references
+from affidavit.infra.blobs import BlobStore
+from affidavit.infra.db import SYSTEM, Database
+from affidavit.infra.queue import Doorbell
+from affidavit.jobs import ending
+from affidavit.jobs.claim import CRASH_BACKOFF, ExecutionPolicy, JobError, backoff
+from affidavit.jobs.status import TERMINAL, JobStatus, TaskStatus
+from affidavit.jobs.transitions import cancel_leftovers, move_task, repair_parents
+
+BATCH: Final = 100
+# A ring that found every slot busy is not repeated by Redis; this is how long its task waits at
+# most for the next one. A worker with a free slot looks for itself long before.
+RING_AGAIN: Final = timedelta(seconds=10)
+# Longer than any upload may take between putting a blob and committing its reference.
+YOUNG: Final = timedelta(minutes=1)
+
+POISON: Final = JobError(
+    code="POISON_DOCUMENT",
+    message="Every worker that took this document died. Check the file, or send it in smaller parts.",
+    category="engine",
+)
+LATE: Final = JobError(
+    code="DEADLINE_EXCEEDED",
+    message="The job was not done before its deadline. Submit it again, or ask for fewer pages.",
+    category="deadline",
+    retryable=True,
+)
+
+_DEAD: Final = text("""
+SELECT t.id, t.job_id, t.attempt, t.crashes, j.status AS job_status
+FROM job_tasks t JOIN jobs j ON j.id = t.job_id
+WHERE t.status = 'running' AND t.lease_until < now()
+ORDER BY t.lease_until LIMIT 1 FOR UPDATE OF t SKIP LOCKED
+""")
+
+_LATE: Final = text("""
+SELECT id FROM jobs WHERE status IN ('queued', 'processing') AND deadline_at < now()
+LIMIT 1 FOR UPDATE SKIP LOCKED
+""")
+
+_RING: Final = """
+UPDATE job_tasks SET rung_at = now(), rings = rings + 1 WHERE id IN (
+    SELECT id FROM job_tasks
+    WHERE status = 'queued' AND run_after <= now() AND (rung_at IS NULL OR rung_at < now() - $2::interval)
+    ORDER BY priority DESC, created_at, id LIMIT $1 FOR UPDATE SKIP LOCKED
+) RETURNING id, attempt, rings
+"""
+
+_EXPIRED: Final = text("""
+SELECT id, environment_id FROM jobs
+WHERE result_expires_at < now() AND purged_at IS NULL AND NOT legal_hold
+LIMIT 1 FOR UPDATE SKIP LOCKED
+""")
+
+_OLD_PAGES: Final = text("""
+WITH old AS (
+    SELECT environment_id, document_sha256, reading_key FROM page_checkpoints
+    GROUP BY 1, 2, 3 HAVING max(created_at) < now() - CAST(:ttl AS interval) LIMIT 20
+)
+DELETE FROM page_checkpoints p USING old
+WHERE (p.environment_id, p.document_sha256, p.reading_key)
+    = (old.environment_id, old.document_sha256, old.reading_key)
+RETURNING p.environment_id, p.document_sha256, p.reading_key
+""")
+
+_GARBAGE: Final = """
+DELETE FROM blob_garbage g WHERE (environment_id, sha256) IN (
+    SELECT environment_id, sha256 FROM blob_garbage WHERE erase_at <= now()
+    LIMIT $1 FOR UPDATE SKIP LOCKED
+) RETURNING environment_id, sha256, EXISTS (
+    SELECT FROM blob_refs r WHERE r.environment_id = g.environment_id AND r.sha256 = g.sha256) AS needed
+"""
+
+_PUT_BACK: Final = """
+INSERT INTO blob_garbage (environment_id, sha256, erase_at) VALUES ($1, $2, now() + $3::interval)
+ON CONFLICT DO NOTHING
+"""
+
+_OLD_KEYS: Final = """
+DELETE FROM idempotency_keys k WHERE expires_at < now() - $1::interval
+AND NOT EXISTS (SELECT FROM jobs j WHERE j.id = k.resource_id
+    AND j.status IN ('queued', 'processing', 'review_required'))
+"""
+
+
+async def reap(db: Database, policy: ExecutionPolicy) -> int:
+    """Take back tasks whose lease died; return how many. Three deaths make a document poison."""
+    for count in range(BATCH):
+        async with db.begin(SYSTEM) as session:
+            dead = (await session.execute(_DEAD)).one_or_none()
+            if dead is None:
+                return count
+            await _reap_one(session, dead, policy)
+    return BATCH
+
+
+async def expire_late(db: Database) -> int:
+    """Fail jobs that are past their deadline; return how many there were."""
+    for count in range(BATCH):
+        async with db.begin(SYSTEM) as session:
+            job_id = (await session.execute(_LATE)).scalar_one_or_none()
+            if job_id is None:
+                return count
+            detail = {"code": LATE.code}
+            await ending.end(session, job_id, JobStatus.FAILED, error=LATE.to_json(), detail=detail)
+    return BATCH
+
+
+async def tidy(db: Database) -> None:
+    """Cancel what ended jobs left queued, and complete batches that nobody completed."""
+    async with db.begin(SYSTEM) as session:
+        await cancel_leftovers(session)
+    async with db.begin(SYSTEM) as session:
+        await repair_parents(session)
+
+
+async def ring_due(db: Database, doorbell: Doorbell, ahead: int) -> int:
+    """Ring for due tasks that were never rung for, or long ago; `ahead` at most."""
+    rung = await db.fetch(_RING, ahead, RING_AGAIN)
+    for row in rung:
+        doorbell.ring(f"{row['id']}.{row['attempt']}.{row['rings']}")
+    return len(rung)
+
+
+async def purge(db: Database, checkpoint_ttl: timedelta, idempotency_ttl: timedelta) -> int:
+    """Drop expired results, old pages and old keys; return how many results there were."""
+    async with db.begin(SYSTEM) as session:
+        old = {tuple(row) for row in (await session.execute(_OLD_PAGES, {"ttl": checkpoint_ttl})).all()}
+        for environment_id, document_sha256, reading_key in sorted(old):
+            owner = references.pages_owner(document_sha256, reading_key)
+            await references.drop(session, environment_id, owner)
+    await db.fetch(_OLD_KEYS, idempotency_ttl)
+    for count in range(BATCH):
+        async with db.begin(SYSTEM) as session:
+            row = (await session.execute(_EXPIRED)).one_or_none()
+            if row is None:
+                return count
+            await ending.purge_result(session, row.environment_id, row.id)
+    return BATCH
+
+
+async def collect(db: Database, blobs: BlobStore) -> int:
+    """Erase blobs that nobody has needed for their grace; return how many."""
+    erased = 0
+    for row in await db.fetch(_GARBAGE, BATCH):
+        if row["needed"]:
+            continue
+        environment_id, sha256 = row["environment_id"], row["sha256"]
+        if await blobs.delete(environment_id, sha256, older_than=YOUNG):
+            erased += 1
+        elif await blobs.exists(environment_id, sha256):
+            # Put again a moment ago: its reference may be on the way. Look again later.
+            await db.fetch(_PUT_BACK, environment_id, sha256, YOUNG)
+    return erased
+
+
+async def _reap_one(session: Any, dead: Row[Any], policy: ExecutionPolicy) -> None:
+    if JobStatus(dead.job_status) in TERMINAL:
+        await move_task(session, dead.id, TaskStatus.CANCELED, attempt=dead.attempt)
+        return
+    crashes = dead.crashes + 1
+    if crashes < policy.max_crashes:
+        wait = backoff(CRASH_BACKOFF, crashes)
+        await move_task(
+            session,
+            dead.id,
+            TaskStatus.QUEUED,
+            attempt=dead.attempt,
+            crashes=crashes,
+            run_after=func.now() + wait,
+        )
+        return
+    error = POISON.to_json()
+    await move_task(session, dead.id, TaskStatus.FAILED, attempt=dead.attempt, crashes=crashes, error=error)
+    await ending.end(session, dead.job_id, JobStatus.FAILED, error=error, detail={"code": POISON.code})
