@@ -1,0 +1,32 @@
+"""Call the Linux kernel where Python's standard library has no name for the call."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from typing import Final
+
+_LIBC: Final = ctypes.CDLL(None, use_errno=True)
+
+
+def prctl(option: int, *arguments: int) -> int:
+    """Call prctl(2) with up to four more arguments. Raises OSError."""
+    padded = [*arguments, 0, 0, 0, 0][:4]
+    return _checked(_LIBC.prctl(option, *(ctypes.c_ulong(each) for each in padded)))
+
+
+def syscall(number: int, *arguments: int) -> int:
+    """Make a system call by number; pointers are passed as their addresses. Raises OSError."""
+    return _checked(_LIBC.syscall(ctypes.c_long(number), *(ctypes.c_long(each) for each in arguments)))
+
+
+def unshare(flags: int) -> None:
+    """Call unshare(2), which os has from Python 3.12 on. Raises OSError."""
+    _checked(_LIBC.unshare(ctypes.c_int(flags)))
+
+
+def _checked(answer: int) -> int:
+    if answer < 0:
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+    return answer

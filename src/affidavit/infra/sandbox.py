@@ -1,0 +1,400 @@
+"""Run untrusted work in walled child processes of an engine host; the worker's side.
+
+The worker owns one `SandboxHost`; each `run` is one forked child with its own directory, limits
+and process group. The child speaks in lines of JSON; what it says is checked for form only.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+import os
+import re
+import signal
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final
+
+from affidavit.infra.sandbox_child import EXIT_NO_WALLS, EXIT_OUT_OF_MEMORY, LINE_BYTES
+from affidavit.infra.sandbox_process import Death, HostProcess, HostUnavailable
+from affidavit.infra.walls import Identity, Walls
+
+__all__ = ["Ending", "HostUnavailable", "Identity", "Outcome", "SandboxHost", "Walls"]
+
+GRACE_SECONDS: Final = 5.0  # from a child's last word, or from its closed pipe, to its end
+ENVIRONMENT: Final = {
+    "PATH": "/usr/local/bin:/usr/bin:/bin",
+    "LANG": "C.UTF-8",
+    # one thread each: children run side by side, and a host with threads cannot be forked
+    "OMP_THREAD_LIMIT": "1",
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+}
+
+Message = dict[str, Any]
+OnMessage = Callable[[Message], Awaitable[None]]
+
+
+class Ending(StrEnum):
+    """How a run ended."""
+
+    FINISHED = "finished"
+    REFUSED = "refused"
+    CRASHED = "crashed"
+    OUT_OF_MEMORY = "out_of_memory"
+    NO_PROGRESS = "no_progress"
+    TIMED_OUT = "timed_out"
+    KILLED = "killed"
+    HOST_LOST = "host_lost"
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What a caller is told of a run that did not finish."""
+
+    code: str
+    message: str
+    retryable: bool
+    category: str = "engine"
+    page: int | None = None
+
+
+# All but a refusal, which brings its own. Retryable: time and memory pressure may be another's
+# doing, a crash may be a race, and pages that were announced are not read again. The address
+# space is the child's own, so the same document would pass the limit again.
+FAILURES: Final[dict[Ending, Failure]] = {
+    Ending.CRASHED: Failure(
+        "ENGINE_CRASHED", "The engine crashed while it read this document.", retryable=True
+    ),
+    Ending.OUT_OF_MEMORY: Failure(
+        "ENGINE_OUT_OF_MEMORY",
+        "Reading this document takes more memory than this installation allows. Ask for fewer pages, "
+        "or send images at a lower resolution.",
+        retryable=False,
+    ),
+    Ending.NO_PROGRESS: Failure(
+        "ENGINE_STALLED", "The engine made no progress on this document for too long.", retryable=True
+    ),
+    Ending.TIMED_OUT: Failure(
+        "ENGINE_TIMEOUT", "Reading this document took too long. Ask for fewer pages.", retryable=True
+    ),
+    Ending.KILLED: Failure(
+        "ENGINE_KILLED", "The engine was stopped while it read this document.", retryable=True
+    ),
+    Ending.HOST_LOST: Failure(
+        "ENGINE_HOST_LOST",
+        "The engine's process ended while it read this document.",
+        retryable=True,
+        category="internal",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The end of a run. `failure` is None when it finished.
+
+    `signal` and `exit_code` are the child's where it ended by itself; `trace` names the exception
+    type and code lines of a crash, never text of the document.
+    """
+
+    ending: Ending
+    failure: Failure | None = None
+    signal: int | None = None
+    exit_code: int | None = None
+    trace: str = ""
+    maxrss_bytes: int = 0
+    cpu_seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Talk:
+    """What was heard: the last message if it came, and why listening stopped early, if it did."""
+
+    last: Message | None = None
+    stopped: Ending | None = None
+    reason: str = ""
+
+
+class SandboxHost:
+    """Children for one worker, as many at once as `run` is awaited.
+
+    `entry` and `warm_up` name functions as `module:function`; `entry` is called as
+    `entry(request, document_fd, workspace, emit)`. `environment` is added to an otherwise empty
+    one; `modules` are put before the import path of the host. `user` is who children become when the
+    worker is root. `readable` are paths that children may read beside Python and the system's
+    libraries (models, say). `scratch` is the host's own directory.
+    """
+
+    def __init__(
+        self,
+        *,
+        entry: str,
+        warm_up: str | None,
+        environment: Mapping[str, str],
+        user: Identity | None,
+        scratch: Path,
+        modules: Sequence[str] = (),
+        readable: Sequence[Path] = (),
+    ) -> None:
+        self._order = {"entry": entry, "warm_up": warm_up, "modules": list(modules)}
+        self._environment = {**ENVIRONMENT, "HOME": str(scratch), "TMPDIR": str(scratch), **environment}
+        self._identity = user if os.getuid() == 0 else None
+        self._scratch = scratch
+        self._readable = [str(path) for path in readable]
+        self._host: HostProcess | None = None
+        self._starting = asyncio.Lock()
+        self._numbers = itertools.count(1)
+        self._is_closed = False
+
+    @property
+    def pid(self) -> int | None:
+        """The host's process id, None while there is none."""
+        return self._host.pid if self._host and not self._host.is_lost else None
+
+    async def start(self) -> None:
+        """Start the host and wait until it is warm. Raises HostUnavailable.
+
+        `run` does this by itself, also after the host has died.
+        """
+        await self._connect()
+
+    async def close(self) -> None:
+        """End the host and all children; runs that are under way return KILLED."""
+        self._is_closed = True
+        async with self._starting:
+            if self._host is not None:
+                await self._host.close()
+
+    async def run(
+        self,
+        request: Mapping[str, object],
+        *,
+        document: Path | None,
+        workspace: Path,
+        walls: Walls,
+        on_message: OnMessage,
+    ) -> Outcome:
+        """Run one child to its end and tell how that was; its every message but the last is passed on.
+
+        Cancelling kills the child with all that it started and returns when it is reaped. An
+        exception of `on_message` does the same. `workspace` is handed to the child's user. Raises
+        OSError when the document cannot be opened.
+        """
+        try:
+            host = await self._connect()
+        except HostUnavailable:
+            return self._judge(_Talk(), None)
+        _hand_over(workspace, self._identity)
+        task = next(self._numbers)
+        reader, transport, pipe = await _open_pipe()
+        try:
+            death = self._launch(host, self._task_order(task, workspace, walls), pipe, request, document)
+        except BaseException:
+            transport.close()
+            raise
+        try:
+            talk = await _listen(reader, walls, on_message)
+            if talk.stopped is None:
+                await asyncio.wait({death}, timeout=GRACE_SECONDS)
+        finally:
+            transport.close()
+            if not death.done():
+                await _insist(host.end(task, death))
+        return self._judge(talk, death.result())
+
+    async def _connect(self) -> HostProcess:
+        async with self._starting:
+            if self._is_closed:
+                raise HostUnavailable("the sandbox is closed")
+            if self._host is None or self._host.is_lost:
+                if self._host is not None:
+                    await self._host.kill()
+                self._scratch.mkdir(parents=True, exist_ok=True)
+                self._host = await HostProcess.spawn(self._order, self._environment, self._scratch)
+            return self._host
+
+    def _task_order(self, task: int, workspace: Path, walls: Walls) -> dict[str, object]:
+        return {
+            "run": task,
+            "workspace": str(workspace),
+            "limits": walls.to_json(),
+            "identity": [self._identity.uid, self._identity.gid] if self._identity else None,
+            "readable": self._readable,
+        }
+
+    def _launch(
+        self,
+        host: HostProcess,
+        order: dict[str, Any],
+        pipe: int,
+        request: Mapping[str, object],
+        document: Path | None,
+    ) -> asyncio.Future[Death | None]:
+        """Send the order with its descriptors, of which only the child keeps copies."""
+        descriptors = [pipe]
+        try:
+            descriptors.insert(0, _in_memory(json.dumps(request).encode()))
+            if document is not None:
+                descriptors.append(os.open(document, os.O_RDONLY | os.O_CLOEXEC))
+            death = host.expect(order["run"])
+            with suppress(HostUnavailable):  # then the death is known already
+                host.send(order, descriptors)
+            return death
+        finally:
+            for each in descriptors:
+                os.close(each)
+
+    def _judge(self, talk: _Talk, death: Death | None) -> Outcome:
+        if talk.stopped is not None:
+            return _outcome(talk.stopped, talk, death)
+        if death is None:
+            return _outcome(Ending.KILLED if self._is_closed else Ending.HOST_LOST, talk, None)
+        return _outcome(_ending(talk, death), talk, death)
+
+
+def _ending(talk: _Talk, death: Death) -> Ending:
+    """Tell how a child ended that nobody stopped before its last word."""
+    if death.status == EXIT_OUT_OF_MEMORY:
+        return Ending.OUT_OF_MEMORY
+    if death.status == -signal.SIGXCPU:
+        return Ending.TIMED_OUT
+    if talk.last is not None and death.status in (0, -signal.SIGKILL):
+        return Ending.FINISHED if talk.last["type"] == "done" else Ending.REFUSED
+    if death.status == -signal.SIGKILL and death.out_of_memory:
+        return Ending.OUT_OF_MEMORY
+    return Ending.CRASHED
+
+
+def _outcome(ending: Ending, talk: _Talk, death: Death | None) -> Outcome:
+    failure = _refusal(talk.last) if ending is Ending.REFUSED and talk.last else FAILURES.get(ending)
+    if death is None:
+        return Outcome(ending, failure, trace=talk.reason)
+    own = talk.stopped is None  # else it is our SIGKILL that would be told
+    return Outcome(
+        ending,
+        failure,
+        signal=-death.status if own and death.status < 0 else None,
+        exit_code=death.status if own and death.status >= 0 else None,
+        trace=talk.reason or _trace(death),
+        maxrss_bytes=death.maxrss_bytes,
+        cpu_seconds=death.cpu_seconds,
+    )
+
+
+def _trace(death: Death) -> str:
+    return f"walls: {death.trace}" if death.status == EXIT_NO_WALLS else death.trace
+
+
+def _refusal(message: Message) -> Failure:
+    return Failure(
+        code=message["code"],
+        message=message["message"],
+        retryable=message["retryable"],
+        category=message["category"],
+        page=message.get("page"),
+    )
+
+
+async def _listen(reader: asyncio.StreamReader, walls: Walls, on_message: OnMessage) -> _Talk:
+    """Pass messages on until the child closes its pipe, falls silent or breaks the protocol."""
+    clock = asyncio.get_running_loop().time
+    deadline = clock() + walls.total.total_seconds()
+    last: Message | None = None
+    while True:
+        try:
+            async with asyncio.timeout(min(walls.no_progress.total_seconds(), deadline - clock())):
+                line = await reader.readline()
+        except TimeoutError:
+            if last is not None:
+                return _Talk(last)
+            return _Talk(stopped=Ending.TIMED_OUT if clock() >= deadline else Ending.NO_PROGRESS)
+        except ValueError:
+            return _broken(f"a line of more than {LINE_BYTES} bytes")
+        if not line.endswith(b"\n"):  # the end, perhaps in the middle of a line
+            return _Talk(last)
+        message = _parse(line)
+        if message is None or last is not None:
+            return _broken("a line that is no message" if message is None else "a line after the last")
+        if message["type"] in ("done", "error"):
+            last = message
+            deadline = clock() + GRACE_SECONDS
+        else:
+            await on_message(message)
+
+
+def _broken(reason: str) -> _Talk:
+    return _Talk(stopped=Ending.CRASHED, reason=f"protocol: {reason}")
+
+
+def _parse(line: bytes) -> Message | None:
+    try:
+        message = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(message, dict) or not isinstance(message.get("type"), str):
+        return None
+    return None if message["type"] == "error" and not _is_refusal(message) else message
+
+
+def _is_refusal(message: Message) -> bool:
+    code, page = message.get("code"), message.get("page")
+    return (
+        isinstance(code, str)
+        and re.fullmatch(r"[A-Z][A-Z0-9_]{1,63}", code) is not None
+        and isinstance(message.get("message"), str)
+        and isinstance(message.get("category"), str)
+        and isinstance(message.get("retryable"), bool)
+        and (page is None or isinstance(page, int))
+    )
+
+
+async def _insist(ending: Coroutine[Any, Any, None]) -> None:
+    """Await `ending` to its end whatever cancels us meanwhile, and be cancelled only then."""
+    task = asyncio.ensure_future(ending)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError as error:
+            cancelled = error
+    task.result()
+    if cancelled is not None:
+        raise cancelled
+
+
+async def _open_pipe() -> tuple[asyncio.StreamReader, asyncio.BaseTransport, int]:
+    """Return a reader of a new pipe, what closes it, and the descriptor to write to."""
+    reading, writing = os.pipe2(os.O_CLOEXEC)
+    reader = asyncio.StreamReader(limit=LINE_BYTES)
+    loop = asyncio.get_running_loop()
+    try:
+        transport, _ = await loop.connect_read_pipe(
+            lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(reading, "rb", buffering=0)
+        )
+    except BaseException:
+        os.close(writing)
+        raise
+    return reader, transport, writing
+
+
+def _in_memory(content: bytes) -> int:
+    """Return a descriptor of an unnamed file: a request may be larger than a packet."""
+    descriptor = os.memfd_create("request", os.MFD_CLOEXEC)
+    with os.fdopen(descriptor, "wb", closefd=False) as file:
+        file.write(content)
+    return descriptor
+
+
+def _hand_over(workspace: Path, identity: Identity | None) -> None:
+    """Give the child's user the directory and what is in it; the temporary one is made here."""
+    (workspace / "tmp").mkdir(parents=True, exist_ok=True)
+    if identity is None:
+        return
+    for folder, folders, files in os.walk(workspace):
+        for name in (".", *folders, *files):
+            os.chown(Path(folder, name), identity.uid, identity.gid, follow_symlinks=False)
