@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from email.message import Message
+from http import HTTPStatus
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -144,7 +145,7 @@ async def _answer(
     except httpcore.TimeoutException:
         raise TimedOut(url.host, f"silent for {policy.read_seconds:g} seconds") from None
     except (httpcore.NetworkError, httpcore.ProtocolError) as error:
-        if isinstance(error.__cause__, ssl.SSLError):
+        if isinstance(error.__context__, ssl.SSLError):  # httpcore's pool drops the cause
             raise TlsFailed(url.host) from None
         raise Unreachable(url.host, "the connection broke, or it does not speak HTTP") from None
 
@@ -155,12 +156,14 @@ def _redirected(url: httpx.URL, response: httpcore.Response, policy: FetchPolicy
         raise StatusRefused(url.host, response.status)
     try:
         return _parse(str(url.join(location)), policy)
+    except AddressForbidden:
+        raise AddressForbidden(url.host) from None  # where it points is the other side's secret
     except (httpx.InvalidURL, ValueError):
         raise UrlInvalid("redirects to something that is not a URL") from None
 
 
 async def _save(url: httpx.URL, response: httpcore.Response, policy: FetchPolicy, into: Path) -> Fetched:
-    if response.status != 200:
+    if response.status != HTTPStatus.OK:
         raise StatusRefused(url.host, response.status)
     declared = _header(response, b"content-length") or ""
     if declared.isdecimal() and int(declared) > policy.max_bytes:

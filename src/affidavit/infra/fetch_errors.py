@@ -16,6 +16,7 @@ Messages are public. They name a host at most: no path, no query, no resolved ad
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import ClassVar
 
 
@@ -76,7 +77,7 @@ class StatusRefused(FetchError):
         super().__init__(
             f"'{host}' answered with status {status}. Check that the URL is right, has not expired "
             "and can be opened without signing in.",
-            retryable=status in (408, 425, 429) or status >= 500,
+            retryable=status in (408, 425, 429) or status >= HTTPStatus.INTERNAL_SERVER_ERROR,
         )
         self.status = status
 

@@ -7,7 +7,7 @@ import socket
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from ipaddress import ip_address
-from typing import Any, NoReturn, Protocol
+from typing import Any, Protocol
 
 import httpcore
 
@@ -20,7 +20,7 @@ MOST_TRIED = 4  # addresses of one name; the connect deadline is shared among th
 class Resolver(Protocol):
     """Looks up names. Asked once a connection; what it answers is judged and then connected to."""
 
-    async def __call__(self, host: str, port: int) -> list[str]:
+    async def __call__(self, host: str, port: int, /) -> list[str]:
         """Return numeric addresses, best first. Raises OSError (socket.gaierror)."""
 
 
@@ -30,7 +30,7 @@ class SystemResolver:
     def __init__(self, threads: int = 8) -> None:
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="resolve")
 
-    async def __call__(self, host: str, port: int) -> list[str]:
+    async def __call__(self, host: str, port: int, /) -> list[str]:
         loop = asyncio.get_running_loop()
         found = await loop.run_in_executor(self._threads, _look_up, host, port)
         return [str(address[0]) for *_, address in found]
@@ -66,7 +66,7 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
         self,
         host: str,
         port: int,
-        timeout: float | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 - httpcore asks for it
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.AsyncNetworkStream:
@@ -81,14 +81,6 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
         if isinstance(failure, httpcore.ConnectTimeout):
             raise TimedOut(host, "no connection") from None
         raise Unreachable(host, "the connection was refused or failed") from None
-
-    async def connect_unix_socket(
-        self,
-        path: str,
-        timeout: float | None = None,
-        socket_options: Iterable[Any] | None = None,
-    ) -> NoReturn:
-        raise AddressForbidden("a local socket")
 
     async def sleep(self, seconds: float) -> None:
         await self._inner.sleep(seconds)
