@@ -1,0 +1,209 @@
+"""The worker process: claim tasks while slots are free, listen for the bell, sweep."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from affidavit.engine.ocr.choice import engine_versions
+from affidavit.engine.spec import Limits
+from affidavit.infra.blobs import open_store
+from affidavit.infra.db import Database
+from affidavit.infra.fetch import FetchPolicy
+from affidavit.infra.logs import configure
+from affidavit.infra.queue import Doorbell
+from affidavit.infra.sandbox import Identity, SandboxHost, Walls
+from affidavit.infra.secrets import Sealer
+from affidavit.jobs import execution, sweep
+from affidavit.jobs.claim import ExecutionPolicy
+from affidavit.jobs.runner import Runner, Workshop
+from affidavit.settings import Settings
+
+log = structlog.get_logger()
+
+ENTRY: Final = "affidavit.engine.task:run"
+WARM_UP: Final = "affidavit.engine.task:warm_up"
+RING_SECONDS: Final = 0.5
+DRAIN_SECONDS: Final = 10.0  # below the 30 s that orchestrators commonly grant after SIGTERM
+STARTUP_RETRY_SECONDS: Final = 1.0
+RING_AHEAD: Final = 2  # rings per slot that may be outstanding, so that the order is decided late
+
+
+class Worker:
+    """Owns the slots. Tasks run until done; a stop drains them, and gives back what remains."""
+
+    def __init__(self, shop: Workshop, settings: Settings) -> None:
+        self._shop = shop
+        self._settings = settings
+        self._runner = Runner(shop)
+        self._name = f"{socket.gethostname()}:{os.getpid()}"
+        self._wake = asyncio.Event()
+        self._slots = asyncio.Semaphore(settings.worker_slots)
+        self._running: set[asyncio.Task[None]] = set()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Work until `stop` is set, then drain."""
+        background = [asyncio.create_task(each) for each in self._background()]
+        claiming = asyncio.create_task(self._claim_all())
+        await stop.wait()
+        claiming.cancel()
+        await asyncio.gather(claiming, return_exceptions=True)
+        await self._drain()
+        for each in background:
+            each.cancel()
+        await asyncio.gather(*background, return_exceptions=True)
+
+    async def _claim_all(self) -> None:
+        while True:
+            await self._slots.acquire()
+            try:
+                held = await execution.claim(self._shop.db, self._name, self._shop.policy.lease)
+            except Exception as error:  # noqa: BLE001 - the database may be away; try again
+                log.warning("claim.failed", error=type(error).__name__)
+                held = None
+            if held is None:
+                self._slots.release()
+                await self._rest()
+                continue
+            task = asyncio.create_task(self._runner.run(held))
+            self._running.add(task)
+            task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        self._slots.release()
+        self._wake.set()
+
+    async def _rest(self) -> None:
+        try:
+            async with asyncio.timeout(self._settings.poll_seconds):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+        self._wake.clear()
+
+    async def _drain(self) -> None:
+        log.info("worker.draining", running=len(self._running))
+        if self._running:
+            await asyncio.wait(self._running, timeout=DRAIN_SECONDS)
+        for task in self._running:
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+
+    def _background(self) -> list[Awaitable[None]]:
+        db, settings = self._shop.db, self._settings
+        checkpoint_ttl = timedelta(hours=settings.checkpoint_ttl_hours)
+        idempotency_ttl = timedelta(days=settings.idempotency_ttl_days)
+        ahead = RING_AHEAD * settings.worker_slots
+        return [
+            self._shop.doorbell.listen(self._wake.set),
+            _every(settings.reap_seconds, lambda: sweep.reap(db, self._shop.policy)),
+            _every(settings.reap_seconds, lambda: sweep.expire_late(db)),
+            _every(settings.reap_seconds, lambda: sweep.tidy(db)),
+            _every(RING_SECONDS, lambda: sweep.ring_due(db, self._shop.doorbell, ahead)),
+            _every(settings.result_purge_seconds, lambda: sweep.purge(db, checkpoint_ttl, idempotency_ttl)),
+            _every(settings.result_purge_seconds, lambda: sweep.collect(db, self._shop.blobs)),
+        ]
+
+
+async def _every(seconds: float, sweep_once: Callable[[], Awaitable[object]]) -> None:
+    while True:
+        try:
+            await sweep_once()
+        except Exception as error:  # noqa: BLE001 - the next round may succeed
+            log.warning("sweep.failed", error=type(error).__name__, detail=str(error)[:200])
+        await asyncio.sleep(seconds)
+
+
+def open_workshop(settings: Settings, scratch: Path) -> Workshop:
+    """Wire what the tasks of a worker share. Nothing is connected yet."""
+    user = Identity.named(settings.sandbox_user) if os.getuid() == 0 else None
+    return Workshop(
+        db=Database(settings.database_url, pool_size=settings.database_pool_size, name="affidavit-worker"),
+        blobs=open_store(settings.blob_url, scratch=settings.data_dir / "staging"),
+        doorbell=Doorbell(settings.redis_url),
+        host=SandboxHost(entry=ENTRY, warm_up=WARM_UP, environment={}, user=user, scratch=scratch / "host"),
+        opener=Sealer(settings.secret_key.get_secret_value()),
+        policy=ExecutionPolicy(
+            lease=timedelta(seconds=settings.lease_seconds),
+            heartbeat=timedelta(seconds=settings.heartbeat_seconds),
+            max_failures=settings.max_failures,
+            max_crashes=settings.max_crashes,
+            batch_pages=settings.batch_pages,
+            deadline_base=timedelta(seconds=settings.job_deadline_base_seconds),
+            deadline_page=timedelta(seconds=settings.job_deadline_page_seconds),
+            result_ttl=timedelta(hours=settings.result_ttl_hours),
+        ),
+        limits=Limits(
+            pages=settings.max_pages,
+            pixels=settings.max_pixels,
+            side_pixels=settings.max_side_pixels,
+            output_bytes=settings.max_output_bytes,
+        ),
+        walls=Walls(
+            address_space_bytes=settings.sandbox_address_space_bytes,
+            no_progress=timedelta(seconds=settings.task_no_progress_seconds),
+            total=timedelta(seconds=settings.task_total_seconds),
+        ),
+        fetching=fetch_policy(settings),
+        scratch=scratch,
+        engine_versions=engine_versions(),
+    )
+
+
+def fetch_policy(settings: Settings) -> FetchPolicy:
+    """Return what URL sources may point at."""
+    return FetchPolicy(
+        max_bytes=settings.max_upload_bytes,
+        allow_http=settings.fetch_allow_http,
+        allowed_networks=settings.fetch_allowed_networks,
+        max_redirects=settings.fetch_max_redirects,
+        total_seconds=settings.fetch_timeout_seconds,
+    )
+
+
+async def serve(settings: Settings) -> None:
+    """Run a worker until SIGTERM or SIGINT."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    scratch = settings.data_dir.absolute() / "scratch" / f"{socket.gethostname()}-{os.getpid()}"
+    shop = open_workshop(settings, scratch)
+    await _open(shop.db, stop)
+    await shop.host.start()
+    log.info("worker.started", slots=settings.worker_slots)
+    try:
+        await Worker(shop, settings).run(stop)
+    finally:
+        await shop.host.close()
+        await shop.doorbell.close()
+        await shop.db.close()
+    log.info("worker.stopped")
+
+
+async def _open(db: Database, stop: asyncio.Event) -> None:
+    """Connect, however long the database takes to come up."""
+    while not stop.is_set():
+        try:
+            await db.open()
+        except Exception as error:  # noqa: BLE001 - whatever keeps us from connecting may pass
+            log.warning("database.unreachable", error=type(error).__name__)
+            await asyncio.sleep(STARTUP_RETRY_SECONDS)
+        else:
+            return
+
+
+def main() -> None:
+    """Run `affidavit worker`."""
+    settings = Settings()
+    configure(settings.log_level, settings.log_format)
+    asyncio.run(serve(settings))
