@@ -1,0 +1,152 @@
+"""Write logs as events with fields, and keep out of them what may not be written down."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+import traceback
+from types import TracebackType
+from typing import Any, Literal, TextIO
+
+import structlog
+from structlog.typing import EventDict, Processor
+
+REDACTED = "[redacted]"
+MAX_CHARACTERS = 500  # a field is a fact, not a text
+MAX_ITEMS = 20
+MAX_FRAMES = 12
+
+# Names of fields that hold secrets, or words of a document, whatever their value looks like.
+_SUSPICIOUS = re.compile(
+    r"passw|secret|token|authori[sz]ation|cookie|api_?key|credential|signature|pepper|dsn"
+    r"|(?:^|_)(?:text|body|content|contents|payload|markdown|words|quote|data|document|html|prompt|reply"
+    r"|schema|base64|bytes|filename|file_name|value|values|headers|query)$",
+    re.IGNORECASE,
+)
+_URL_TAIL = re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s?#\"']*)[?#][^\s\"']*", re.IGNORECASE)
+_URL_USER = re.compile(r"(\b[a-z][a-z0-9+.-]*://)[^\s/@\"']*@", re.IGNORECASE)
+_KEY = re.compile(r"\b(?:afd|whsec|whsk)_[A-Za-z0-9+/=_-]{8,}|\bBearer\s+\S+|\beyJ[\w-]+\.[\w-]+\.[\w-]+")
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+_INTERNAL = ("_record", "_from_structlog")  # structlog's own, gone before anything is written
+
+# Their info lines name every URL with its query, or every statement.
+NOISY = ("httpx", "httpcore", "asyncio", "sqlalchemy.engine", "arq", "hpack", "PIL", "alembic.runtime")
+
+
+def configure(
+    *, level: str = "info", form: Literal["json", "console"] = "json", to: TextIO | None = None
+) -> None:
+    """Send all logs of this process, other libraries' too, to `to` (stderr) in one form.
+
+    Access logs of uvicorn are off: each request is one event of our own. Exceptions are logged as
+    type and place; their messages, which may quote a document, only at level debug.
+    """
+    stream = to or sys.stderr
+    number = logging.getLevelNamesMapping()[level.upper()]
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _describe_exception(with_message=number <= logging.DEBUG),
+        keep_out,
+    ]
+    renderer: Processor = structlog.processors.JSONRenderer()
+    if form == "console":
+        renderer = structlog.dev.ConsoleRenderer(colors=stream.isatty())
+    structlog.configure(
+        processors=[*shared, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.WriteLoggerFactory(stream),
+        cache_logger_on_first_use=False,
+    )
+    _take_over_standard_logging(number, shared, renderer, stream)
+
+
+def _take_over_standard_logging(
+    level: int, shared: list[Processor], renderer: Processor, stream: TextIO
+) -> None:
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access"):
+        logging.getLogger(name).handlers.clear()
+        logging.getLogger(name).propagate = name != "uvicorn.access"
+    for name in NOISY:
+        logging.getLogger(name).setLevel(max(level, logging.WARNING))
+
+
+def keep_out(_logger: Any, _method: str, event: EventDict) -> EventDict:
+    """Redact fields with suspicious names, and keep of the others only plain, short, one-line values."""
+    return {name: value if name in _INTERNAL else _kept(name, value) for name, value in event.items()}
+
+
+def _kept(name: str, value: Any) -> Any:
+    if value is not None and _SUSPICIOUS.search(name):
+        return REDACTED
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [_plain(item) for item in list(value)[:MAX_ITEMS]]
+    return _plain(value)
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case None | bool() | int() | float():
+            return value
+        case str():
+            return clean(value)
+        case _:
+            return clean(f"<{type(value).__name__}>")
+
+
+def clean(text: str) -> str:
+    """Take keys, user names in URLs and their queries out, make it one line, and cut it short."""
+    text = _KEY.sub(REDACTED, _URL_USER.sub(r"\1", _URL_TAIL.sub(r"\1?…", text)))
+    text = _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+    return text if len(text) <= MAX_CHARACTERS else text[:MAX_CHARACTERS] + "…"
+
+
+def _describe_exception(*, with_message: bool) -> Processor:
+    def describe(_logger: Any, _method: str, event: EventDict) -> EventDict:
+        error = _exception_in(event.pop("exc_info", None))
+        if error is not None:
+            event["error"] = chain(error)
+            event["at"] = places(error.__traceback__)
+            if with_message:
+                event["error_message"] = str(error)
+        return event
+
+    return describe
+
+
+def _exception_in(given: Any) -> BaseException | None:
+    """Read `exc_info` in each of the forms that logging takes: exception, tuple or just true."""
+    if isinstance(given, BaseException):
+        return given
+    if isinstance(given, tuple):
+        return given[1] if isinstance(given[1], BaseException) else None
+    return sys.exc_info()[1] if given else None
+
+
+def chain(error: BaseException) -> str:
+    """Name an exception's type and those of its causes: `KeyError < ValueError`."""
+    names: list[str] = []
+    current: BaseException | None = error
+    while current is not None and len(names) < MAX_ITEMS:
+        names.append(f"{type(current).__module__}.{type(current).__qualname__}".removeprefix("builtins."))
+        current = current.__cause__ or (None if current.__suppress_context__ else current.__context__)
+    return " < ".join(names)
+
+
+def places(trace: TracebackType | None) -> list[str]:
+    """Return where an exception went through, innermost last: `runner.py:42 run`."""
+    frames = traceback.extract_tb(trace)[-MAX_FRAMES:]
+    return [f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.name}" for frame in frames]
