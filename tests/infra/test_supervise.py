@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -94,4 +93,4 @@ def test_log_tail_shows_why_a_start_failed(tmp_path: Path) -> None:
     process = start(tmp_path, "raise SystemExit('no such thing')")
     process.popen.wait(20)
     assert process.log_tail().endswith("no such thing")
-    assert os.stat(process.log).st_mode & 0o077 == 0
+    assert process.log.stat().st_mode & 0o077 == 0
