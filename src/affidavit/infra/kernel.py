@@ -10,7 +10,7 @@ _LIBC: Final = ctypes.CDLL(None, use_errno=True)
 
 
 def prctl(option: int, *arguments: int) -> int:
-    """Call prctl(2) with up to four more arguments. Raises OSError."""
+    """Set or ask an attribute of this process; the C call takes up to four more arguments. Raises OSError."""
     padded = [*arguments, 0, 0, 0, 0][:4]
     return _checked(_LIBC.prctl(option, *(ctypes.c_ulong(each) for each in padded)))
 
@@ -21,7 +21,7 @@ def syscall(number: int, *arguments: int) -> int:
 
 
 def unshare(flags: int) -> None:
-    """Call unshare(2), which os has from Python 3.12 on. Raises OSError."""
+    """Leave shared namespaces. Python has this call in os from 3.12 on. Raises OSError."""
     _checked(_LIBC.unshare(ctypes.c_int(flags)))
 
 

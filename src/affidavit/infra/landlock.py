@@ -25,6 +25,7 @@ ON_FILES: Final = EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE | IOCTL_DEV
 READ: Final = READ_FILE | READ_DIR
 WRITE: Final = READ | WRITE_FILE | TRUNCATE | REMOVE_DIR | REMOVE_FILE | MAKE_DIR | MAKE_REG
 NET_TCP: Final = 3  # bind and connect; ABI 4
+SCOPE_SINCE: Final = 6
 SCOPE_ALL: Final = 3  # abstract unix sockets, and signals to outside; ABI 6
 
 
@@ -66,10 +67,7 @@ def _handled(version: int) -> int:
 
 def _attributes(version: int, handled: int) -> ctypes.Array[ctypes.c_char]:
     words = [handled]
-    if version >= 4:
-        words.append(NET_TCP)
-    if version >= 6:
-        words.append(SCOPE_ALL)
+    words += [value for since, value in ((4, NET_TCP), (SCOPE_SINCE, SCOPE_ALL)) if version >= since]
     packed = struct.pack(f"={len(words)}Q", *words)
     return ctypes.create_string_buffer(packed, len(packed))
 

@@ -15,6 +15,7 @@ import signal
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
@@ -25,7 +26,7 @@ from affidavit.infra.walls import Identity, Walls
 
 __all__ = ["Ending", "HostUnavailable", "Identity", "Outcome", "SandboxHost", "Walls"]
 
-GRACE_SECONDS: Final = 5.0  # from a child's last word, or from its closed pipe, to its end
+GRACE: Final = timedelta(seconds=5)  # ending takes milliseconds unless the disk hangs
 ENVIRONMENT: Final = {
     "PATH": "/usr/local/bin:/usr/bin:/bin",
     "LANG": "C.UTF-8",
@@ -127,7 +128,8 @@ class SandboxHost:
     `entry(request, document_fd, workspace, emit)`. `environment` is added to an otherwise empty
     one; `modules` are put before the import path of the host. `user` is who children become when the
     worker is root. `readable` are paths that children may read beside Python and the system's
-    libraries (models, say). `scratch` is the host's own directory.
+    libraries (models, say). `scratch` is the host's own directory. `grace` is how long a child may take
+    to end after its last word, and the host to reap one that was killed.
     """
 
     def __init__(
@@ -140,11 +142,13 @@ class SandboxHost:
         scratch: Path,
         modules: Sequence[str] = (),
         readable: Sequence[Path] = (),
+        grace: timedelta = GRACE,
     ) -> None:
         self._order = {"entry": entry, "warm_up": warm_up, "modules": list(modules)}
         self._environment = {**ENVIRONMENT, "HOME": str(scratch), "TMPDIR": str(scratch), **environment}
         self._identity = user if os.getuid() == 0 else None
         self._scratch = scratch
+        self._grace = grace.total_seconds()
         self._readable = [str(path) for path in readable]
         self._host: HostProcess | None = None
         self._starting = asyncio.Lock()
@@ -198,13 +202,13 @@ class SandboxHost:
             transport.close()
             raise
         try:
-            talk = await _listen(reader, walls, on_message)
+            talk = await _listen(reader, walls, on_message, self._grace)
             if talk.stopped is None:
-                await asyncio.wait({death}, timeout=GRACE_SECONDS)
+                await asyncio.wait({death}, timeout=self._grace)
         finally:
             transport.close()
             if not death.done():
-                await _insist(host.end(task, death))
+                await _insist(host.end(task, death, self._grace))
         return self._judge(talk, death.result())
 
     async def _connect(self) -> HostProcess:
@@ -300,7 +304,7 @@ def _refusal(message: Message) -> Failure:
     )
 
 
-async def _listen(reader: asyncio.StreamReader, walls: Walls, on_message: OnMessage) -> _Talk:
+async def _listen(reader: asyncio.StreamReader, walls: Walls, on_message: OnMessage, grace: float) -> _Talk:
     """Pass messages on until the child closes its pipe, falls silent or breaks the protocol."""
     clock = asyncio.get_running_loop().time
     deadline = clock() + walls.total.total_seconds()
@@ -322,7 +326,7 @@ async def _listen(reader: asyncio.StreamReader, walls: Walls, on_message: OnMess
             return _broken("a line that is no message" if message is None else "a line after the last")
         if message["type"] in ("done", "error"):
             last = message
-            deadline = clock() + GRACE_SECONDS
+            deadline = clock() + grace
         else:
             await on_message(message)
 

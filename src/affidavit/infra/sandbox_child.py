@@ -84,8 +84,8 @@ def _keep_only(kept: set[int]) -> None:
     null = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1, 2):
         os.dup2(null, standard)
-    for each in map(int, os.listdir("/proc/self/fd")):
-        if each > 2 and each not in kept:  # noqa: PLR2004 - the standard ones
+    for each in [int(entry.name) for entry in Path("/proc/self/fd").iterdir()]:
+        if each not in {0, 1, 2, *kept}:
             with suppress(OSError):  # the listing's own
                 os.close(each)
 

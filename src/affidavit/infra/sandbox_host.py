@@ -81,7 +81,7 @@ class Host:
             _resolve(order["warm_up"])()
         gc.collect()
         gc.freeze()  # else a collection in a child copies every page that it marks
-        threads = len(os.listdir("/proc/self/task"))
+        threads = len(list(Path("/proc/self/task").iterdir()))
         self._send({"ready": {"threads": threads, "namespaces": self._namespaces}})
 
     def _serve(self, ready: set[Any]) -> bool:
@@ -156,7 +156,7 @@ class Host:
         assert usage is not None
         trace = _read_trace(child.trace)
         if trace:
-            print(f"sandbox task {child.task}: {trace}", file=sys.stderr, flush=True)
+            sys.stderr.write(f"sandbox task {child.task}: {trace}\n")
         self._send(
             {
                 "ended": child.task,

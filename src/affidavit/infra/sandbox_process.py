@@ -15,10 +15,10 @@ from typing import Any, Final, Self
 
 PACKET_BYTES: Final = 1 << 16
 START_LIMIT_SECONDS: Final = 120  # neural models load in 3 s; a cold disk is slower by far
-STOP_LIMIT_SECONDS: Final = 10  # a killed child is gone in milliseconds unless the disk hangs
+STOP_LIMIT_SECONDS: Final = 10  # a host that was told to end
 
 
-class HostUnavailable(Exception):
+class HostUnavailable(Exception):  # noqa: N818 - a state, named as the errors of this project are
     """The host did not start, or has ended. The message says what to look at."""
 
 
@@ -102,11 +102,14 @@ class HostProcess:
             self._deaths[task] = future
         return future
 
-    async def end(self, task: int, death: asyncio.Future[Death | None]) -> None:
-        """Kill a task's process group and wait until it is reaped; lose the host if it cannot."""
+    async def end(self, task: int, death: asyncio.Future[Death | None], grace: float) -> None:
+        """Kill a task's process group and wait until it is reaped.
+
+        After `grace` seconds without that the host is killed, which ends all of its children.
+        """
         with suppress(HostUnavailable):
             self.send({"kill": task})
-        await asyncio.wait({death}, timeout=STOP_LIMIT_SECONDS)
+        await asyncio.wait({death}, timeout=grace)
         if not death.done():
             await self.kill()
 

@@ -11,6 +11,7 @@ import os
 import pwd
 import resource
 import signal
+import stat
 import struct
 import sys
 import sysconfig
@@ -184,7 +185,9 @@ def live() -> list[WallStatus]:
         WallStatus("limits", live=True, detail="address space, file size, open files, CPU"),
         WallStatus("user", live=root, detail="children become nobody" if root else "not root"),
         WallStatus("landlock", live=version > 0, detail=f"ABI {version}"),
-        WallStatus("landlock-signals", live=version >= 6, detail="no signal leaves the child"),
+        WallStatus(
+            "landlock-signals", live=version >= landlock.SCOPE_SINCE, detail="no signal leaves the child"
+        ),
         WallStatus("seccomp", live=seccomp.is_supported(), detail="no sockets, no ptrace, no mounts"),
     ]
 
@@ -255,11 +258,9 @@ def _may_walk(path: Path, identity: Identity) -> bool:
             found = step.stat()
         except OSError:
             return False
-        if found.st_uid == identity.uid:
-            shift = 6
-        else:
-            shift = 3 if found.st_gid == identity.gid else 0
-        if not found.st_mode >> shift & 0o1 and step.is_dir():
+        mine, ours = found.st_uid == identity.uid, found.st_gid == identity.gid
+        search = stat.S_IXUSR if mine else stat.S_IXGRP if ours else stat.S_IXOTH
+        if stat.S_ISDIR(found.st_mode) and not found.st_mode & search:
             return False
     return True
 
