@@ -70,8 +70,10 @@ FROM (
     SELECT coalesce(sum(pages_done), 0) AS done, coalesce(sum(jsonb_array_length(failed_pages)), 0) AS failed
     FROM job_tasks WHERE job_id = :job_id
 ) s
-WHERE j.id = :job_id AND j.status = 'processing' RETURNING j.id
+WHERE j.id = :job_id
 """)  # noqa: S608 - constants of ours
+
+_LOCK_JOB: Final = text("SELECT id FROM jobs WHERE id = :job_id AND status = 'processing' FOR UPDATE")
 
 _OPENED: Final = text("""
 UPDATE jobs SET media_type = :media_type, page_count = :page_count, pages_total = :selected,
@@ -186,7 +188,7 @@ async def finish_reading(
         await _report(session, held, news, reading_key)
         if not await move_task(session, held.task_id, TaskStatus.DONE, attempt=held.attempt):
             raise Fenced
-        # The job's row is locked by the report's progress: of two last batches one comes second
+        # The report has locked the job's row: of two last batches one comes second
         # here and sees the other one done.
         reading = (await session.execute(_READING, {"job_id": held.job_id})).one()
         if reading.unfinished == 0 and reading.finishing == 0:
@@ -377,9 +379,12 @@ async def _report(session: AsyncSession, held: Claim, news: Report, reading_key:
     if (await session.execute(_REPORT, values | fence)).first() is None:
         raise Fenced
     await _checkpoint(session, held, news, reading_key)
-    shown = {"job_id": held.job_id, "stage": news.stage, "message": news.message}
-    if (await session.execute(_PROGRESS, shown)).first() is None:
+    # The sum over the tasks must be of a snapshot that begins after the lock: an UPDATE that has
+    # waited for its row would still add up what was there before it waited.
+    if (await session.execute(_LOCK_JOB, {"job_id": held.job_id})).first() is None:
         raise Fenced
+    shown = {"job_id": held.job_id, "stage": news.stage, "message": news.message}
+    await session.execute(_PROGRESS, shown)
 
 
 async def _checkpoint(session: AsyncSession, held: Claim, news: Report, reading_key: str) -> None:
