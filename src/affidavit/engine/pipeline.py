@@ -1,0 +1,206 @@
+"""Run the stages: bytes and a specification to pages, pages to a result."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from affidavit.engine import ocr as readers
+from affidavit.engine.errors import EngineError, PageFailed
+from affidavit.engine.offsets import PAGE_SEPARATOR, page_offsets
+from affidavit.engine.ports import OcrEngine, Progress
+from affidavit.engine.result import (
+    Block,
+    Cell,
+    Document,
+    EngineInfo,
+    OcrInfo,
+    Page,
+    PageError,
+    Range,
+    Result,
+    Table,
+    Usage,
+    Word,
+)
+from affidavit.engine.spec import Operation, Spec, select_pages
+from affidavit.engine.stages import fields
+from affidavit.engine.stages.completeness import account
+from affidavit.engine.stages.fields import Extraction
+from affidavit.engine.stages.ingest import OpenFile, Source, open_file
+from affidavit.engine.stages.ocr import spelled
+from affidavit.engine.stages.reading import PageReading, read_page
+from affidavit.engine.stages.render import PageImage
+
+__all__ = ["OpenedDocument", "PageReading", "Source", "finish", "open_document", "read"]
+
+
+def _silent(stage: str, message: str, *, page: int | None = None) -> None:
+    """Listen to no progress."""
+
+
+@dataclass(slots=True)
+class OpenedDocument:
+    """A document whose pages can be read, in any order."""
+
+    file: OpenFile
+    spec: Spec
+    progress: Progress = _silent
+    engine: OcrEngine | None = None
+
+    @property
+    def media_type(self) -> str:
+        return self.file.media_type
+
+    @property
+    def page_count(self) -> int:
+        return self.file.page_count
+
+    def selected(self) -> list[int]:
+        """Return the pages asked for. Raises PageRangeInvalid, PageLimitExceeded."""
+        return select_pages(self.spec.options.pages, self.page_count, self.spec.limits.pages)
+
+    def read_page(self, number: int) -> PageReading:
+        """Read a page by its 1-based number. Raises EngineError, with the page in it."""
+        try:
+            return read_page(self.file.sheet(number), self.spec, self._engine, self.progress)
+        except EngineError as error:
+            error.page = error.page or number
+            raise
+        except Exception as error:  # one page must not take the others with it
+            raise PageFailed(type(error).__name__, page=number) from error
+
+    def _engine(self) -> OcrEngine:
+        if self.engine is None:
+            self.engine = readers.choose(self.spec.options.ocr)
+        return self.engine
+
+
+def open_document(
+    source: Source, spec: Spec, ocr: OcrEngine | None = None, progress: Progress = _silent
+) -> OpenedDocument:
+    """Open the document. `ocr` replaces the engine that the options choose. Raises EngineError."""
+    return OpenedDocument(open_file(source, spec), spec, progress, ocr)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadDocument:
+    """The pages that were asked for, and the images of those that have one, by page number."""
+
+    document: Document
+    images: Mapping[int, PageImage] = field(default_factory=dict)
+
+
+def read(
+    source: Source, spec: Spec, ocr: OcrEngine | None = None, progress: Progress = _silent
+) -> ReadDocument:
+    """Read all pages that the specification asks for; what fails is listed in the document."""
+    opened = open_document(source, spec, ocr, progress)
+    pages: list[Page] = []
+    failed: list[PageError] = []
+    images: dict[int, PageImage] = {}
+    for outcome in _outcomes(opened):
+        if isinstance(outcome, PageError):
+            failed.append(outcome)
+            continue
+        pages.append(outcome.page)
+        if outcome.image is not None:
+            images[outcome.page.number] = outcome.image
+    document = Document(
+        media_type=opened.media_type,
+        page_count=opened.page_count,
+        pages=tuple(pages),
+        failed=tuple(failed),
+    )
+    return ReadDocument(document, images)
+
+
+def _outcomes(opened: OpenedDocument) -> Iterator[PageReading | PageError]:
+    for number in opened.selected():
+        try:
+            yield opened.read_page(number)
+        except EngineError as error:
+            yield PageError(page=number, code=error.code, message=error.message)
+
+
+def finish(document: Document, spec: Spec, ocr: OcrEngine | None = None) -> Result:
+    """Make the result of a document's pages: joined, with ranges into the whole, and with fields.
+
+    `ocr` names the models of the engine that read the pages, where the caller has it at hand.
+    """
+    offsets = page_offsets(document.pages)
+    pages = tuple(
+        _placed(page, offset, keeps_words=spec.options.words)
+        for page, offset in zip(document.pages, offsets, strict=True)
+    )
+    found = _extracted(document, spec)
+    return Result(
+        operation=spec.operation.value,
+        media_type=document.media_type,
+        markdown=PAGE_SEPARATOR.join(page.markdown for page in document.pages),
+        pages=pages,
+        tables=tuple(table for page in pages for table in page.tables),
+        completeness=account(document),
+        engine=EngineInfo(version=version(), ocr=_ocr_info(document, spec, ocr)),
+        usage=Usage(pages=len(document.pages)),
+        data=found.data,
+        fields=found.fields,
+        ungrounded_fields=found.ungrounded_fields,
+        schema_violations=found.schema_violations,
+        confidence=found.confidence,
+    )
+
+
+def _extracted(document: Document, spec: Spec) -> Extraction:
+    match spec.operation:
+        case Operation.PARSE:
+            return Extraction(
+                data=None, fields={}, ungrounded_fields=(), schema_violations=(), confidence=None
+            )
+        case Operation.EXTRACT:
+            return fields.extract(document, spec.json_schema or {})
+
+
+def _placed(page: Page, offset: int, *, keeps_words: bool) -> Page:
+    """Return the page with its ranges counted from the start of the document's Markdown."""
+    return page.model_copy(
+        update={
+            "range": _shifted(page.range, offset),
+            "blocks": tuple(_moved(block, offset) for block in page.blocks),
+            "tables": tuple(_moved_table(table, offset) for table in page.tables),
+            "lines": page.lines if keeps_words else (),
+            "words": tuple(_moved(word, offset) for word in page.words) if keeps_words else (),
+        }
+    )
+
+
+Ranged = TypeVar("Ranged", Word, Block, Cell, Table)
+
+
+def _moved(value: Ranged, offset: int) -> Ranged:
+    return value.model_copy(update={"range": _shifted(value.range, offset)}) if value.range else value
+
+
+def _moved_table(table: Table, offset: int) -> Table:
+    moved = _moved(table, offset)
+    return moved.model_copy(update={"cells": tuple(_moved(cell, offset) for cell in table.cells)})
+
+
+def _shifted(span: Range, offset: int) -> Range:
+    return span[0] + offset, span[1] + offset
+
+
+def _ocr_info(document: Document, spec: Spec, ocr: OcrEngine | None) -> OcrInfo:
+    used = sorted({page.ocr_engine for page in document.pages if page.ocr_engine})
+    if not used:
+        return OcrInfo()
+    engine = ocr or readers.choose(spec.options.ocr)
+    models = engine.models() if spelled(engine) in used else {}
+    return OcrInfo(engines=tuple(used), models=models)
+
+
+def version() -> str:
+    """Return the version of this package."""
+    return importlib.metadata.version("affidavit")

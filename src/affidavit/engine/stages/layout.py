@@ -1,0 +1,44 @@
+"""Compose a page: tables first, then what is left in reading order, cut in blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from affidavit.engine.result import BlockType
+from affidavit.engine.stages.columns import reading_order
+from affidavit.engine.stages.draft import BlockDraft, TableDraft
+from affidavit.engine.stages.grid import words_of
+from affidavit.engine.stages.paragraphs import PageStyle, blocks_of, style_of
+from affidavit.engine.stages.segments import Segment, segments_of
+from affidavit.engine.stages.tables import find_tables
+from affidavit.engine.stages.token import PageContent, Token
+
+
+def compose(content: PageContent) -> list[BlockDraft]:
+    """Return the blocks of the page in reading order. Every word is in exactly one of them."""
+    tokens = content.tokens
+    if not tokens:
+        return []
+    style = style_of(tokens)
+    tables = find_tables(content, style.size)
+    in_tables = set().union(*map(words_of, tables)) if tables else set()
+    level = [at for at, token in enumerate(tokens) if not token.turned and at not in in_tables]
+    segments = segments_of(tokens, level)
+    segments += [_table_segment(table, number, style) for number, table in enumerate(tables)]
+    blocks: list[BlockDraft] = []
+    for rows in reading_order(segments):
+        blocks += blocks_of(rows, tokens, tables, style)
+    return blocks + _turned_blocks(tokens, in_tables)
+
+
+def _table_segment(table: TableDraft, number: int, style: PageStyle) -> Segment:
+    return Segment(*table.box, style.size, (), number)
+
+
+def _turned_blocks(tokens: Sequence[Token], taken: set[int]) -> list[BlockDraft]:
+    """Return text that runs up, down or aslant as paragraphs of its own, after the others."""
+    runs: dict[int, list[int]] = {}
+    for index, token in enumerate(tokens):
+        if token.turned and index not in taken:
+            runs.setdefault(token.segment, []).append(index)
+    return [BlockDraft(BlockType.PARAGRAPH, (tuple(run),)) for run in runs.values()]
