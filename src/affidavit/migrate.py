@@ -9,7 +9,7 @@ from pathlib import Path
 from alembic import command
 from alembic.config import Config
 
-from affidavit.settings import Settings
+from affidavit.settings import from_environment
 
 _PACKAGE = Path(__file__).parent
 
@@ -20,7 +20,7 @@ def main(arguments: Sequence[str]) -> int:
         prog="affidavit migrate", description="Bring the database to this version. Safe to repeat."
     )
     parser.parse_args(arguments)
-    settings = Settings()
+    settings = from_environment()
     upgrade(settings.database_owner_url or settings.database_url)
     print("The database is up to date.")
     return 0

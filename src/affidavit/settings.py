@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationInfo, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -20,6 +20,23 @@ PositiveInt = Annotated[int, Field(gt=0)]
 PositiveSeconds = Annotated[float, Field(gt=0)]
 
 _POSTGRES_SCHEMES = ("postgresql+asyncpg", "postgresql", "postgres")
+
+
+def from_environment() -> Settings:
+    """Read the settings, or end the program with the name of each variable that is missing or wrong."""
+    try:
+        return Settings()
+    except ValidationError as invalid:
+        raise SystemExit("\n".join(["These settings must be mended:", *_complaints(invalid)])) from None
+
+
+def _complaints(invalid: ValidationError) -> list[str]:
+    prefix = Settings.model_config["env_prefix"]
+    return [
+        f"  {(prefix + str(error['loc'][0])).upper() if error['loc'] else 'Together'}: "
+        f"{error['msg'].removeprefix('Value error, ')}"
+        for error in invalid.errors()
+    ]
 
 
 def environment_names() -> frozenset[str]:
