@@ -186,5 +186,5 @@ def test_walls_tell_which_of_them_stand():
 
 @pytest.mark.parametrize("name", ["root", "0", "no-such-user-here"])
 def test_user_that_would_be_no_wall_is_refused(name):
-    with pytest.raises(ValueError, match="user|root"):
+    with pytest.raises(ValueError, match=r"user|root"):
         Identity.named(name)

@@ -18,7 +18,7 @@ START_LIMIT_SECONDS: Final = 120  # neural models load in 3 s; a cold disk is sl
 STOP_LIMIT_SECONDS: Final = 10  # a host that was told to end
 
 
-class HostUnavailable(Exception):  # noqa: N818 - a state, named as the errors of this project are
+class HostUnavailable(Exception):
     """The host did not start, or has ended. The message says what to look at."""
 
 
