@@ -1,0 +1,1 @@
+"""The native HTTP API: routes, wire models, the table of errors, limits, health."""

@@ -1,0 +1,297 @@
+"""Every endpoint of the native API."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from affidavit.accounts.principal import Scope
+from affidavit.api import examples
+from affidavit.api.endpoint import Body, Endpoint, Reply
+from affidavit.api.objects import Capabilities, FileObject, JobList, JobObject, Liveness, Readiness
+from affidavit.api.routes import files, jobs, operations, system
+from affidavit.api.wire import BatchBody, ExtractBody, ListQuery, ParseBody, SubmitQuery, WaitQuery
+from affidavit.engine.result import Result
+
+_SOURCE_CODES: Final = (
+    "SOURCE_MISSING",
+    "SOURCE_AMBIGUOUS",
+    "SOURCE_URL_INVALID",
+    "SOURCE_ADDRESS_FORBIDDEN",
+    "BASE64_INVALID",
+    "EMPTY_FILE",
+    "UNSUPPORTED_MEDIA_TYPE",
+    "FILE_TOO_LARGE",
+    "NOT_FOUND",
+)
+_SYNC_CODES: Final = ("JOB_FAILED", "JOB_CANCELED", "REVIEW_REQUIRED", "RESULT_EXPIRED")
+
+_SUBMITTED: Final = (
+    Reply(
+        202,
+        "Accepted: the job. Ask for it at Location, first after Retry-After.",
+        JobObject,
+        examples.QUEUED_JOB,
+        headers=("Location", "Retry-After", "Idempotent-Replayed"),
+    ),
+    Reply(
+        200,
+        "The result, of a synchronous call; or the job as it is now, of an asynchronous replay.",
+        Result,
+        examples.RESULT,
+        headers=("Location", "Idempotent-Replayed", "ETag"),
+    ),
+)
+
+_HOW_TO_SUBMIT: Final = """
+
+Send JSON, or `multipart/form-data` with the document as `file` and the same names as form fields
+(`schema`, `options` and `metadata` as JSON text).
+
+Asynchronous by default: 202 with the job. With `?sync=true` or `Prefer: wait=N` the call waits, as
+long as the installation allows, and answers 200 with the result; if the job takes longer, 202 with
+the job. A job that fails while the call waits answers as `/result` does: 409 `JOB_FAILED`, with the
+job's own error as `job_error`.
+
+With an `Idempotency-Key` the same request can be sent again: it answers with the first job as it is
+now, 200 and `Idempotent-Replayed: true`."""
+
+FILES: Final = (
+    Endpoint(
+        "POST",
+        "/v1/files",
+        files.upload,
+        "files",
+        "Upload a file",
+        "Store a document once and use it in many jobs by its `file_id`. Its type is found by its "
+        "content; what cannot be read is refused here.",
+        (
+            Reply(201, "Stored.", FileObject, examples.FILE, headers=("Location",)),
+            Reply(
+                200,
+                "The file that an earlier request with this Idempotency-Key had stored.",
+                FileObject,
+                examples.FILE,
+                headers=("Location", "Idempotent-Replayed"),
+            ),
+        ),
+        codes=("EMPTY_FILE", "UNSUPPORTED_MEDIA_TYPE", "FILE_TOO_LARGE", "SOURCE_MISSING", "FILE_DELETED"),
+        scopes=(Scope.FILES_WRITE,),
+        body=Body(multipart=True),
+    ),
+    Endpoint(
+        "GET",
+        "/v1/files/{file_id}",
+        files.show,
+        "files",
+        "Get a file",
+        "What is known of a stored file.",
+        (Reply(200, "The file.", FileObject, examples.FILE),),
+        codes=("NOT_FOUND", "FILE_DELETED"),
+        scopes=(Scope.FILES_READ,),
+    ),
+    Endpoint(
+        "GET",
+        "/v1/files/{file_id}/content",
+        files.content,
+        "files",
+        "Download a file",
+        "The bytes as they came, as an attachment that no browser will run.",
+        (
+            Reply(200, "The bytes.", media_type="*/*", headers=("ETag", "Content-Disposition")),
+            Reply(304, "Unchanged, by If-None-Match.", media_type=None),
+        ),
+        codes=("NOT_FOUND", "FILE_DELETED"),
+        scopes=(Scope.FILES_READ,),
+    ),
+    Endpoint(
+        "GET",
+        "/v1/files/{file_id}/pages/{page}/image",
+        files.page_image,
+        "files",
+        "Get the image of a page",
+        "The page as it was read, upright, as WebP. Exists once a job has read the page.",
+        (Reply(200, "The image.", media_type="image/webp", headers=("ETag",)),),
+        codes=("NOT_FOUND", "FILE_DELETED", "NOT_RENDERED"),
+        scopes=(Scope.FILES_READ,),
+    ),
+    Endpoint(
+        "DELETE",
+        "/v1/files/{file_id}",
+        files.delete,
+        "files",
+        "Delete a file",
+        "Delete the bytes, the page images and what was read from them. Results of jobs stay.",
+        (Reply(204, "Deleted.", media_type=None),),
+        codes=("NOT_FOUND", "FILE_DELETED", "FILE_IN_USE"),
+        scopes=(Scope.FILES_WRITE,),
+    ),
+)
+
+OPERATIONS: Final = (
+    Endpoint(
+        "POST",
+        "/v1/parse",
+        operations.parse,
+        "operations",
+        "Read a document",
+        "Read a document into Markdown, blocks, tables and words with their places." + _HOW_TO_SUBMIT,
+        _SUBMITTED,
+        codes=(*_SOURCE_CODES, *_SYNC_CODES),
+        scopes=(Scope.JOBS_WRITE,),
+        body=Body(ParseBody, examples.PARSE_BODIES, multipart=True),
+        query=SubmitQuery,
+        takes_prefer=True,
+    ),
+    Endpoint(
+        "POST",
+        "/v1/extract",
+        operations.extract,
+        "operations",
+        "Fill a JSON Schema from a document",
+        "Read a document and fill your schema; every value cites the words on the page that it came from."
+        + _HOW_TO_SUBMIT,
+        _SUBMITTED,
+        codes=(*_SOURCE_CODES, *_SYNC_CODES, "SCHEMA_INVALID"),
+        scopes=(Scope.JOBS_WRITE,),
+        body=Body(ExtractBody, examples.EXTRACT_BODIES, multipart=True),
+        query=SubmitQuery,
+        takes_prefer=True,
+    ),
+)
+
+JOBS: Final = (
+    Endpoint(
+        "POST",
+        "/v1/jobs",
+        operations.submit_batch,
+        "jobs",
+        "Submit a batch",
+        "Many submissions under one parent job with its own progress. All are accepted, or none. The "
+        "results are those of the items: list them with `parent_id`.",
+        (
+            Reply(
+                202,
+                "Accepted: the parent.",
+                JobObject,
+                examples.BATCH_JOB,
+                headers=("Location", "Retry-After"),
+            ),
+            Reply(
+                200,
+                "The parent that an earlier request with this Idempotency-Key had made, as it is now.",
+                JobObject,
+                examples.BATCH_JOB,
+                headers=("Location", "Retry-After", "Idempotent-Replayed"),
+            ),
+        ),
+        codes=(*_SOURCE_CODES, "SCHEMA_INVALID"),
+        scopes=(Scope.JOBS_WRITE,),
+        body=Body(BatchBody, examples.BATCH_BODIES),
+    ),
+    Endpoint(
+        "GET",
+        "/v1/jobs",
+        jobs.list_jobs,
+        "jobs",
+        "List jobs",
+        "Newest first, by keyset: pages stay whole while jobs come in. Filter by your labels with "
+        "`metadata.KEY=VALUE`.",
+        (Reply(200, "A page of jobs.", JobList, examples.JOB_LIST),),
+        codes=("CURSOR_INVALID",),
+        scopes=(Scope.JOBS_READ,),
+        query=ListQuery,
+    ),
+    Endpoint(
+        "GET",
+        "/v1/jobs/{job_id}",
+        jobs.show,
+        "jobs",
+        "Get a job",
+        "Status, progress and when to ask again. With `wait` the call answers when the job ends, or as it "
+        "is after so many seconds.",
+        (Reply(200, "The job.", JobObject, examples.JOB, headers=("Retry-After",)),),
+        codes=("NOT_FOUND", "RATE_LIMITED"),
+        scopes=(Scope.JOBS_READ,),
+        query=WaitQuery,
+    ),
+    Endpoint(
+        "GET",
+        "/v1/jobs/{job_id}/result",
+        jobs.result,
+        "jobs",
+        "Get the result of a job",
+        "Streamed; with `Accept-Encoding: zstd` as it is stored. A job that was submitted with "
+        "`store: false` forgets its result after the first complete read.",
+        (
+            Reply(200, "The result.", Result, examples.RESULT, headers=("ETag", "Content-Encoding")),
+            Reply(304, "Unchanged, by If-None-Match.", media_type=None),
+        ),
+        codes=(
+            "NOT_FOUND",
+            "RESULT_NOT_READY",
+            "REVIEW_REQUIRED",
+            "JOB_FAILED",
+            "JOB_CANCELED",
+            "BATCH_HAS_NO_RESULT",
+            "RESULT_EXPIRED",
+        ),
+        scopes=(Scope.JOBS_READ,),
+    ),
+    Endpoint(
+        "DELETE",
+        "/v1/jobs/{job_id}",
+        jobs.cancel,
+        "jobs",
+        "Cancel a job",
+        "Cancel a job, or a batch with all its unfinished jobs. Canceling a canceled job changes nothing.",
+        (Reply(200, "The job, canceled.", JobObject, examples.CANCELED_JOB),),
+        codes=("NOT_FOUND", "JOB_FINISHED"),
+        scopes=(Scope.JOBS_WRITE,),
+    ),
+)
+
+SYSTEM: Final = (
+    Endpoint(
+        "GET",
+        "/v1/capabilities",
+        system.capabilities,
+        "system",
+        "What this installation can do",
+        "Operations, document formats, OCR engines and limits. Any valid key will do.",
+        (Reply(200, "The capabilities.", Capabilities, examples.CAPABILITIES),),
+    ),
+    Endpoint(
+        "GET",
+        "/livez",
+        system.live,
+        "system",
+        "Whether the process answers",
+        "For liveness probes; asks after nothing else.",
+        (Reply(200, "It does.", Liveness, {"status": "live"}),),
+        public=True,
+    ),
+    Endpoint(
+        "GET",
+        "/readyz",
+        system.ready,
+        "system",
+        "Whether requests can be served",
+        "For readiness probes: database, queue and disk, each by name. A silent bell is reported and "
+        "does not count: workers then poll.",
+        (Reply(200, "Ready.", Readiness, examples.READY),),
+        codes=("NOT_READY",),
+        public=True,
+    ),
+    Endpoint(
+        "GET",
+        "/openapi.json",
+        system.openapi,
+        "system",
+        "This document",
+        "The OpenAPI 3.1 description of this API.",
+        (Reply(200, "The document.", example={"openapi": "3.1.0"}),),
+        public=True,
+    ),
+)
+
+ENDPOINTS: Final = (*FILES, *OPERATIONS, *JOBS, *SYSTEM)

@@ -1,0 +1,141 @@
+"""Turn every error into a problem: one function per tree of errors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import asyncpg
+import sqlalchemy.exc
+import structlog
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from affidavit.api.errors import JobEnded, MethodNotAllowed, NotReady, RequestTimeout
+from affidavit.api.middleware import REQUEST_ID
+from affidavit.api.problems import status_of
+from affidavit.api.render import job_path, problem_response
+from affidavit.engine.errors import EngineError
+from affidavit.errors import FieldError, NotFound, ServiceError, TooLarge, Unauthenticated, Unavailable
+from affidavit.infra.blobs import BlobError
+
+log = structlog.get_logger()
+
+Handler = Callable[[Request, Any], Response]
+
+# What the database's client raises when the database is away, full or too slow.
+DATABASE_AWAY = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.AdminShutdownError,
+    asyncpg.QueryCanceledError,
+    asyncpg.InterfaceError,
+    sqlalchemy.exc.DBAPIError,
+    sqlalchemy.exc.TimeoutError,
+    ConnectionError,
+    TimeoutError,
+)
+
+
+def install(app: FastAPI) -> None:
+    """Register a handler for every kind of error that a route may raise."""
+    app.exception_handler(ServiceError)(on_service_error)
+    app.exception_handler(EngineError)(on_engine_error)
+    app.exception_handler(BlobError)(on_blob_error)
+    app.exception_handler(HTTPException)(on_http_exception)
+    app.exception_handler(ClientDisconnect)(on_disconnect)
+    for away in DATABASE_AWAY:
+        app.exception_handler(away)(on_database_away)
+
+
+async def on_service_error(request: Request, error: ServiceError) -> Response:
+    """Render an error about the request; one that names no status is our own fault."""
+    return problem_response(
+        error.specific_code,
+        error.message,
+        path=request.scope["path"],
+        request_id=request.scope[REQUEST_ID],
+        retryable=error.retryable,
+        errors=error.errors,
+        members=_members(error),
+        headers=_headers(error),
+    )
+
+
+async def on_engine_error(request: Request, error: EngineError) -> Response:
+    """Render an error about a document that was refused at the door."""
+    pointer = "/options/pages" if error.code == "PAGE_RANGE_INVALID" else "/source"
+    return problem_response(
+        error.code,
+        error.message,
+        path=request.scope["path"],
+        request_id=request.scope[REQUEST_ID],
+        errors=(FieldError(pointer, error.message, error.code.lower()),),
+    )
+
+
+async def on_blob_error(request: Request, error: BlobError) -> Response:
+    """Render trouble with stored bytes: away for now, or damaged, which is our own fault."""
+    log.error("api.blob", error=type(error).__name__, request_id=request.scope[REQUEST_ID])
+    if error.retryable:
+        return await on_service_error(
+            request, Unavailable("The storage of documents is not available. Try again.", retry_after=5)
+        )
+    return problem_response(
+        "INTERNAL_ERROR",
+        "The stored bytes are missing or damaged. Report the request_id; submit the document again.",
+        path=request.scope["path"],
+        request_id=request.scope[REQUEST_ID],
+    )
+
+
+async def on_database_away(request: Request, error: Exception) -> Response:
+    """Render an absent or overloaded database as a passing trouble."""
+    log.error("api.database", error=type(error).__name__, request_id=request.scope[REQUEST_ID])
+    return await on_service_error(
+        request, Unavailable("The database is not available. Try again.", retry_after=2)
+    )
+
+
+async def on_http_exception(request: Request, error: HTTPException) -> Response:
+    """Render what the router refuses by itself: unknown paths and methods."""
+    if error.status_code == 405:
+        allowed = (error.headers or {}).get("Allow", "GET")
+        return await on_service_error(request, MethodNotAllowed(request.method, allowed))
+    return await on_service_error(request, NotFound("path"))
+
+
+async def on_disconnect(_request: Request, _error: ClientDisconnect) -> Response:
+    """Answer nobody: the caller has hung up."""
+    return Response(status_code=499)
+
+
+def _members(error: ServiceError) -> Mapping[str, Any]:
+    match error:
+        case JobEnded():
+            return {"job_id": error.job_id, "job_error": error.error}
+        case NotReady():
+            return {"checks": error.checks}
+    return {}
+
+
+def _headers(error: ServiceError) -> dict[str, str]:
+    headers = {}
+    if error.retry_after is not None:
+        headers["retry-after"] = str(math.ceil(error.retry_after))
+    match error:
+        case Unauthenticated():
+            headers["www-authenticate"] = 'Bearer realm="affidavit"'
+        case MethodNotAllowed():
+            headers["allow"] = error.allowed
+        case JobEnded():
+            headers["location"] = job_path(error.job_id)
+        case TooLarge() | RequestTimeout():
+            headers["connection"] = "close"  # the rest of the body is on its way and nobody will read it
+    if status_of(error.specific_code) == 503:
+        headers.setdefault("retry-after", "5")
+    return headers

@@ -1,0 +1,166 @@
+"""What wraps every request: its id, the limits of its body, security headers, one log line."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import time
+import traceback
+from typing import Final
+
+import structlog
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from affidavit.api.errors import RequestTimeout
+from affidavit.api.render import problem_response
+from affidavit.errors import TooLarge
+from affidavit.infra.ids import new_id
+
+log = structlog.get_logger()
+
+REQUEST_ID: Final = "affidavit.request_id"
+_SANE_ID: Final = re.compile(rb"[A-Za-z0-9._:-]{1,128}\Z")
+_SECURITY: Final = (
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cache-control", b"no-store"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+)
+_QUIET: Final = frozenset({"/livez", "/readyz"})
+
+
+class ResponseAborted(RuntimeError):
+    """The response broke off after its head was sent; the cause is logged under its request id."""
+
+
+class Edge:
+    """Give each request an id, answer crashes with a problem, log one line, add headers.
+
+    Pure ASGI: a BaseHTTPMiddleware costs a task and a queue per request.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = _request_id(scope)
+        scope[REQUEST_ID] = request_id
+        started = time.perf_counter()
+        status = 0
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = _with_headers(message["headers"], request_id)
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_with_headers)
+        except Exception as error:  # noqa: BLE001 - the last stop: whatever it is, the caller gets an answer
+            _log_crash(error, request_id)
+            if status:
+                raise ResponseAborted(request_id) from None
+            await _internal_error(scope, request_id)(scope, receive, send_with_headers)
+        finally:
+            _log_access(scope, status, request_id, time.perf_counter() - started)
+
+
+class BodyLimit:
+    """Cap the body while it streams, and the time that it may take."""
+
+    def __init__(self, app: ASGIApp, *, max_bytes: int, timeout_seconds: float) -> None:
+        self._app = app
+        self._max_bytes = max_bytes
+        self._timeout_seconds = timeout_seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["method"] in ("GET", "HEAD"):
+            await self._app(scope, receive, send)
+            return
+        deadline = asyncio.get_running_loop().time() + self._timeout_seconds
+        announced = _content_length(scope)
+        left = self._max_bytes
+        is_done = False
+
+        async def receive_limited() -> Message:
+            nonlocal left, is_done
+            if is_done:
+                return await receive()
+            if announced is not None and announced > self._max_bytes:
+                raise self._too_large()
+            message = await self._receive_by(deadline, receive)
+            left -= len(message.get("body", b""))
+            if left < 0:
+                raise self._too_large()
+            is_done = not message.get("more_body", False)
+            return message
+
+        await self._app(scope, receive_limited, send)
+
+    async def _receive_by(self, deadline: float, receive: Receive) -> Message:
+        try:
+            async with asyncio.timeout_at(deadline):
+                return await receive()
+        except TimeoutError:
+            raise RequestTimeout(self._timeout_seconds) from None
+
+    def _too_large(self) -> TooLarge:
+        return TooLarge(f"The body has more than {self._max_bytes} bytes. Send less.")
+
+
+def _request_id(scope: Scope) -> str:
+    for name, value in scope["headers"]:
+        if name == b"x-request-id" and _SANE_ID.match(value):
+            return str(value.decode("ascii"))
+    return new_id("req")
+
+
+def _content_length(scope: Scope) -> int | None:
+    for name, value in scope["headers"]:
+        if name == b"content-length" and value.isdigit():
+            return int(value[:20])
+    return None
+
+
+def _with_headers(headers: list[tuple[bytes, bytes]], request_id: str) -> list[tuple[bytes, bytes]]:
+    """Add what every response has; a route's own choice stands."""
+    present = {name for name, _ in headers}
+    added = [pair for pair in _SECURITY if pair[0] not in present]
+    return [*headers, *added, (b"x-request-id", request_id.encode())]
+
+
+def _internal_error(scope: Scope, request_id: str) -> ASGIApp:
+    return problem_response(
+        "INTERNAL_ERROR",
+        "Something went wrong on our side. Try again, and report the request_id if it stays.",
+        path=scope["path"],
+        request_id=request_id,
+        retryable=True,
+    )
+
+
+def _log_crash(error: Exception, request_id: str) -> None:
+    """Log where it happened. Never the message: it may quote a document, a key or a URL."""
+    frames = traceback.extract_tb(error.__traceback__)[-8:]
+    where = [
+        f"{frame.filename.rpartition('site-packages/')[2]}:{frame.lineno} {frame.name}" for frame in frames
+    ]
+    log.error("http.crash", error=type(error).__qualname__, where=where, request_id=request_id)
+
+
+def _log_access(scope: Scope, status: int, request_id: str, seconds: float) -> None:
+    if scope["path"] in _QUIET and status == 200:
+        return
+    log.info(
+        "http.request",
+        method=scope["method"],
+        path=scope["path"][:200],
+        status=status,
+        ms=round(seconds * 1000, 1),
+        request_id=request_id,
+        key_id=scope.get("affidavit.key_id"),
+    )

@@ -1,0 +1,166 @@
+"""Check JSON, queries and headers against the wire models; say what is wrong, and where."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, TypeVar
+
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
+from starlette.requests import Request
+
+from affidavit.api.errors import IdempotencyKeyInvalid, JsonInvalid
+from affidavit.api.wire import NoQuery
+from affidavit.errors import FieldError, RequestInvalid
+
+Model = TypeVar("Model", bound=BaseModel)
+
+MAX_ERRORS: Final = 50
+MAX_INTEGER: Final = 10**308  # what a double can hold; Postgres and other readers follow no further
+# Only a body with one of these can hold what the database cannot: most are spared the walk.
+_SUSPECT: Final = re.compile(rb"\\u0000|[0-9][eE]|NaN|Infinity|[0-9]{300}")
+_KEY: Final = re.compile(r'(?:"([\x21\x23-\x7e]{1,255})"|([\x21\x23-\x7e]{1,255}))\Z')
+_WAIT: Final = re.compile(r"wait\s*=\s*\"?(\d{1,9})\"?\Z", re.IGNORECASE)
+_CODES: Final = {"extra_forbidden": "unknown_field", "missing": "missing"}
+_TAGS: Final = frozenset({"parse", "extract"})
+
+
+def parse_json(model: TypeAdapter[Model], body: bytes) -> Model:
+    """Check a JSON body. Raises JsonInvalid, and RequestInvalid with every offending field."""
+    try:
+        parsed = model.validate_json(body)
+    except ValidationError as error:
+        raise _refusal(error) from None
+    if _SUSPECT.search(body) is not None:
+        _check_storable(parsed)
+    return parsed
+
+
+def parse_query(request: Request, model: type[Model]) -> Model:
+    """Check the query. Raises RequestInvalid: unknown, doubled or wrong parameters."""
+    pairs = request.query_params.multi_items() if request.scope["query_string"] else []
+    return check_pairs(pairs, model)
+
+
+def check_pairs(pairs: Sequence[tuple[str, str]], model: type[Model]) -> Model:
+    """Check named texts, each given once at most."""
+    values = dict(pairs)
+    if len(values) < len(pairs):
+        names = [name for name, _ in pairs]
+        doubled = sorted({name for name in names if names.count(name) > 1})
+        raise _invalid(
+            [FieldError(f"/{_escape(name)}", "is given more than once", "doubled") for name in doubled]
+        )
+    if bad := [name for pair in pairs for name in pair[:1] if not all(map(is_storable_text, pair))]:
+        raise _invalid(
+            [FieldError(f"/{_escape(name)}", "has a NUL or broken character", "text") for name in bad]
+        )
+    try:
+        return model.model_validate_strings(values)
+    except ValidationError as error:
+        raise _refusal(error) from None
+
+
+def refuse_query(request: Request) -> None:
+    """Raise RequestInvalid if there are any query parameters."""
+    if request.scope["query_string"]:
+        parse_query(request, NoQuery)
+
+
+def parse_idempotency_key(request: Request) -> str | None:
+    """Return the Idempotency-Key, bare or as a structured-field string. Raises IdempotencyKeyInvalid."""
+    given = request.headers.getlist("idempotency-key")
+    if not given:
+        return None
+    found = _KEY.match(given[0].strip())
+    if found is None or len(given) > 1:
+        raise IdempotencyKeyInvalid
+    return found[1] or found[2]
+
+
+def parse_prefer(request: Request) -> int | None:
+    """Return the seconds of `Prefer: wait=N` (RFC 7240); None without it. What is unknown is ignored."""
+    for line in request.headers.getlist("prefer"):
+        for preference in line.split(","):
+            found = _WAIT.match(preference.partition(";")[0].strip())
+            if found is not None:
+                return int(found[1])
+    return None
+
+
+def is_storable_text(text: str) -> bool:
+    """Tell whether Postgres can store the text: no NUL, no lone surrogate."""
+    return "\x00" not in text and (text.isascii() or _encodes(text))
+
+
+def _encodes(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _check_storable(model: BaseModel) -> None:
+    """Refuse what JSON can say and the database cannot hold: NUL, NaN, infinity, endless integers."""
+    errors = []
+    for pointer, value in _values(model):
+        if isinstance(value, str) and "\x00" in value:
+            errors.append(FieldError(pointer, "has a NUL character", "text"))
+        elif isinstance(value, float) and not math.isfinite(value):
+            errors.append(FieldError(pointer, "is not a finite number", "number"))
+        elif isinstance(value, int) and abs(value) > MAX_INTEGER:
+            errors.append(FieldError(pointer, "is too large a number", "number"))
+    if errors:
+        raise _invalid(errors)
+
+
+def _values(model: BaseModel) -> Iterator[tuple[str, Any]]:
+    """Yield every key and value with its pointer; a stack, as nesting is the caller's."""
+    waiting: list[tuple[str, Any]] = [("", model)]
+    while waiting:
+        pointer, value = waiting.pop()
+        if isinstance(value, BaseModel):
+            fields = type(value).model_fields
+            value = {fields[name].alias or name: child for name, child in value}
+        if isinstance(value, Mapping):
+            yield from ((pointer, key) for key in value)
+            waiting += [(f"{pointer}/{_escape(str(key))}", child) for key, child in value.items()]
+        elif isinstance(value, list | tuple):
+            waiting += [(f"{pointer}/{index}", child) for index, child in enumerate(value)]
+        else:
+            yield pointer, value
+
+
+def _refusal(error: ValidationError) -> RequestInvalid | JsonInvalid:
+    found = error.errors(include_url=False, include_context=False, include_input=False)
+    if found[0]["type"] == "json_invalid":
+        return JsonInvalid(f"The body is not JSON: {found[0]['msg'].removeprefix('Invalid JSON: ')}.")
+    return _invalid([_field_error(item) for item in found[:MAX_ERRORS]])
+
+
+def _invalid(errors: Sequence[FieldError]) -> RequestInvalid:
+    named = ", ".join(error.pointer or "/" for error in errors[:5])
+    return RequestInvalid(f"The request has {len(errors)} invalid field(s): {named}.", errors=errors)
+
+
+def _field_error(item: ErrorDetails) -> FieldError:
+    code = _CODES.get(item["type"], item["type"])
+    message = "is not a field of this request" if code == "unknown_field" else item["msg"]
+    return FieldError(_pointer(item["loc"]), message, code)
+
+
+def _pointer(loc: Sequence[int | str]) -> str:
+    """Return the JSON Pointer of a pydantic location, without the tags that unions put in."""
+    steps = [
+        step
+        for place, step in enumerate(loc)
+        if not (step in _TAGS and place == 2 and loc[0] == "items") and step != "[key]"
+    ]
+    return "".join(f"/{_escape(str(step))}" for step in steps)
+
+
+def _escape(step: str) -> str:
+    return step.encode("utf-8", "replace").decode().replace("~", "~0").replace("/", "~1")

@@ -1,0 +1,114 @@
+"""The one table of error codes: what each means, and the HTTP status that it answers with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+TYPE_PREFIX: Final = "urn:affidavit:problem:"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What a code means. Status None: only ever in the `error` of a job, never of a response."""
+
+    status: int | None
+    title: str
+    remedy: str
+
+
+_REQUEST: Final[Mapping[str, Kind]] = {
+    "JSON_INVALID": Kind(400, "Malformed JSON", "Mend the JSON; the message says where it breaks."),
+    "MULTIPART_INVALID": Kind(400, "Malformed multipart body", "Send multipart/form-data as RFC 7578 says."),
+    "UNAUTHENTICATED": Kind(
+        401, "No valid API key", "Send a key that exists and is neither revoked nor expired."
+    ),
+    "FORBIDDEN": Kind(403, "Scope missing", "Use a key that has the scope that the message names."),
+    "NOT_FOUND": Kind(404, "Not found", "Check the path, the id and the key's environment."),
+    "METHOD_NOT_ALLOWED": Kind(405, "Method not allowed", "Use a method of the Allow header."),
+    "REQUEST_TIMEOUT": Kind(408, "Body too slow", "Send the body faster, or in a smaller request."),
+    "REQUEST_TOO_LARGE": Kind(413, "Request too large", "Send less; large documents as multipart or by URL."),
+    "FILE_TOO_LARGE": Kind(413, "File too large", "Send a smaller file, or split it."),
+    "CONTENT_TYPE_UNSUPPORTED": Kind(
+        415, "Content-Type unsupported", "Send the Content-Type that is asked for."
+    ),
+    "REQUEST_INVALID": Kind(422, "Invalid request", "Mend the fields that errors[] points at."),
+    "IDEMPOTENCY_KEY_INVALID": Kind(422, "Invalid Idempotency-Key", "Use 1 to 255 visible ASCII characters."),
+    "CURSOR_INVALID": Kind(422, "Invalid cursor", "Start again without a cursor."),
+    "SOURCE_MISSING": Kind(
+        422, "No source", "Give exactly one source: a file, URL, file_id, base64 or text."
+    ),
+    "SOURCE_AMBIGUOUS": Kind(422, "More than one source", "Give exactly one source."),
+    "BASE64_INVALID": Kind(422, "Invalid base64", "Encode the file in standard base64, with padding."),
+    "SERVICE_ERROR": Kind(500, "Refused", "Report it with the request_id."),
+    "RATE_LIMITED": Kind(429, "Too many requests", "Wait for Retry-After; poll as retry_after_ms says."),
+    "INTERNAL_ERROR": Kind(500, "Internal error", "Try again; report it with the request_id if it stays."),
+    "UNAVAILABLE": Kind(503, "Temporarily unavailable", "Try again after Retry-After."),
+    "NOT_READY": Kind(503, "Not ready", "Wait until the parts that are named are up."),
+}
+
+_STATE: Final[Mapping[str, Kind]] = {
+    "CONFLICT": Kind(409, "Conflict", "Look at the resource's state and decide anew."),
+    "IDEMPOTENCY_IN_PROGRESS": Kind(409, "First request in progress", "Send it again after Retry-After."),
+    "IDEMPOTENCY_KEY_REUSED": Kind(422, "Idempotency-Key reused", "Use a new key for a new request."),
+    "IDEMPOTENCY_KEY_EXPIRED": Kind(410, "Idempotency-Key expired", "Use a new key."),
+    "FILE_IN_USE": Kind(409, "File in use", "Cancel the job that uses it, or wait for its end."),
+    "FILE_DELETED": Kind(410, "File deleted", "Upload it again."),
+    "NOT_RENDERED": Kind(409, "Page not rendered", "Parse the file first."),
+    "JOB_FINISHED": Kind(409, "Job has ended", "Nothing is left to cancel."),
+    "RESULT_NOT_READY": Kind(409, "Result not ready", "Ask again after Retry-After, or wait with ?wait=."),
+    "REVIEW_REQUIRED": Kind(409, "Review required", "Review the job; then read the result."),
+    "JOB_FAILED": Kind(409, "Job failed", "The member job_error says why and what to do."),
+    "JOB_CANCELED": Kind(409, "Job canceled", "Submit it again."),
+    "BATCH_HAS_NO_RESULT": Kind(409, "A batch has no result", "List its jobs with parent_id; read theirs."),
+    "RESULT_EXPIRED": Kind(410, "Result expired", "Submit the job again."),
+    "GONE": Kind(410, "Gone", "It was there and was removed."),
+}
+
+# About the document or its source: at the door with the status, later as the error of a job.
+_DOCUMENT: Final[Mapping[str, Kind]] = {
+    "EMPTY_FILE": Kind(422, "Empty file", "Check the upload and send it again."),
+    "UNSUPPORTED_MEDIA_TYPE": Kind(415, "Unsupported file", "Send one of the types of /v1/capabilities."),
+    "SCHEMA_INVALID": Kind(422, "Invalid JSON Schema", "Mend the schema where errors[] points."),
+    "PAGE_RANGE_INVALID": Kind(
+        422, "Invalid page range", "Ask for pages that the document has, as in 1-3,7."
+    ),
+    "SOURCE_URL_INVALID": Kind(422, "Invalid URL", "Give an absolute https URL without credentials."),
+    "SOURCE_ADDRESS_FORBIDDEN": Kind(422, "Address not allowed", "Use a public address, or upload the file."),
+}
+
+_JOB: Final[Mapping[str, Kind]] = {
+    "CORRUPT_DOCUMENT": Kind(None, "Damaged document", "Open it in a viewer, save it anew, send that copy."),
+    "NO_PAGES": Kind(None, "No pages", "Check that the right file was sent."),
+    "PASSWORD_REQUIRED": Kind(None, "Password required", "Send it in options.password."),
+    "PASSWORD_INCORRECT": Kind(None, "Wrong password", "Check options.password."),
+    "TOO_MANY_PAGES": Kind(
+        None, "Too many pages", "Ask for fewer with options.pages, or split the document."
+    ),
+    "TOO_MANY_PIXELS": Kind(None, "Image too large", "Send it at a lower resolution."),
+    "OUTPUT_TOO_LARGE": Kind(None, "Output too large", "Ask for fewer pages with options.pages."),
+    "OCR_UNAVAILABLE": Kind(None, "OCR engine unavailable", "Choose another of /v1/capabilities."),
+    "OCR_FAILED": Kind(None, "OCR failed", "Submit it again."),
+    "PAGE_FAILED": Kind(None, "A page failed", "Set options.allow_partial to take the others."),
+    "PAGES_FAILED": Kind(None, "Pages failed", "Submit it again, or set options.allow_partial."),
+    "ENGINE_ERROR": Kind(None, "The engine failed", "Submit it again."),
+    "SOURCE_UNREACHABLE": Kind(None, "Source unreachable", "Check the URL, or upload the file."),
+    "SOURCE_TIMEOUT": Kind(None, "Source too slow", "Try again later, or upload the file."),
+    "SOURCE_STATUS": Kind(None, "Source refused", "Check that the URL opens without signing in."),
+    "SOURCE_TOO_LARGE": Kind(None, "Source too large", "Send a smaller file, or split it."),
+    "SOURCE_TOO_MANY_REDIRECTS": Kind(None, "Too many redirects", "Give the address of the file itself."),
+    "SOURCE_TLS": Kind(None, "No secure connection", "Mend the server's TLS, or upload the file."),
+    "SOURCE_UNREADABLE": Kind(None, "Source unreadable", "Upload the file instead."),
+}
+
+PROBLEMS: Final[Mapping[str, Kind]] = {**_REQUEST, **_STATE, **_DOCUMENT, **_JOB}
+
+RESPONSE_CODES: Final = tuple(sorted(code for code, kind in PROBLEMS.items() if kind.status is not None))
+JOB_CODES: Final = tuple(sorted(code for code in {**_DOCUMENT, **_JOB}))
+
+
+def status_of(code: str) -> int:
+    """Return the HTTP status of a code; one that no response may carry is our own fault, 500."""
+    kind = PROBLEMS.get(code)
+    return kind.status if kind is not None and kind.status is not None else 500

@@ -1,0 +1,141 @@
+"""Turn views into responses: one dict, serialised once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import quote
+
+from pydantic_core import to_json
+from starlette.responses import Response
+
+from affidavit.api.problems import PROBLEMS, TYPE_PREFIX, status_of
+from affidavit.documents.service import FileView
+from affidavit.errors import FieldError
+from affidavit.jobs.status import JobKind
+from affidavit.jobs.views import JobPage, JobView
+
+JSON: Final = "application/json"
+PROBLEM_JSON: Final = "application/problem+json"
+
+# Stored files are shown by whoever downloads them, never by our origin.
+DOWNLOAD_HEADERS: Final = {
+    "content-security-policy": "sandbox; default-src 'none'",
+    "cross-origin-resource-policy": "same-origin",
+}
+
+
+def json_response(body: object, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """Serialise a body of plain values; datetimes become RFC 3339 in UTC."""
+    return Response(to_json(body), status, headers, JSON)
+
+
+def job_response(
+    view: JobView, public_url: str, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Render a job with the headers that point at it and say when to ask again."""
+    named = dict(headers or {})
+    if view.retry_after_ms is not None:
+        named["retry-after"] = str(math.ceil(view.retry_after_ms / 1000))
+    return json_response(render_job(view, public_url), status, named)
+
+
+def render_job(view: JobView, public_url: str) -> dict[str, Any]:
+    """Return the job object of DESIGN section 3; `children` only for a batch."""
+    body = {
+        "id": view.id,
+        "kind": view.kind,
+        "operation": view.operation,
+        "status": view.status,
+        "progress": {
+            "percent": view.percent,
+            "stage": view.stage,
+            "message": view.message,
+            "pages": {"total": view.pages_total, "done": view.pages_done, "failed": view.pages_failed},
+        },
+        "queue_position": view.queue_position,
+        "created_at": view.created_at,
+        "started_at": view.started_at,
+        "updated_at": view.updated_at,
+        "completed_at": view.completed_at,
+        "retry_after_ms": view.retry_after_ms,
+        "result_available": view.result_available,
+        "result_url": f"{public_url}{job_path(view.id)}/result" if view.result_available else None,
+        "result_expires_at": view.result_expires_at,
+        "bundle_id": view.bundle_id,
+        "manifest_sha256": view.manifest_sha256,
+        "review": view.review,
+        "error": view.error,
+        "retry_of": view.retry_of,
+        "parent_id": view.parent_id,
+        "file_id": view.file_id,
+        "metadata": view.metadata,
+    }
+    if view.kind is JobKind.BATCH:
+        body["children"] = view.children or {}
+    return body
+
+
+def render_page(page: JobPage, public_url: str) -> dict[str, Any]:
+    """Return a page of jobs, newest first."""
+    return {
+        "items": [render_job(view, public_url) for view in page.items],
+        "next_cursor": page.next_cursor,
+    }
+
+
+def render_file(view: FileView) -> dict[str, Any]:
+    """Return the file object."""
+    return {
+        "id": view.id,
+        "filename": view.filename,
+        "media_type": view.media_type,
+        "size_bytes": view.size_bytes,
+        "sha256": view.sha256,
+        "created_at": view.created_at,
+    }
+
+
+def problem_response(
+    code: str,
+    detail: str,
+    *,
+    path: str,
+    request_id: str,
+    retryable: bool = False,
+    errors: tuple[FieldError, ...] = (),
+    members: Mapping[str, Any] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """Render an error as RFC 9457 says; `members` are extensions of this kind of problem."""
+    kind = PROBLEMS.get(code) or PROBLEMS["INTERNAL_ERROR"]
+    status = status_of(code)
+    body = {
+        "type": TYPE_PREFIX + code.lower().replace("_", "-"),
+        "title": kind.title,
+        "status": status,
+        "detail": detail,
+        "instance": quote(path, safe="/:@!$&'()*+,;=-._~"),
+        "code": code,
+        "request_id": request_id,
+        "retryable": retryable,
+        "errors": [
+            {"pointer": error.pointer, "message": error.message, "code": error.code} for error in errors
+        ],
+        **(members or {}),
+    }
+    return Response(to_json(body), status, headers, PROBLEM_JSON)
+
+
+def attachment(filename: str | None, fallback: str) -> str:
+    """Return a Content-Disposition that saves under the file's name, spelled as RFC 6266 says."""
+    name = filename or fallback
+    plain = "".join(char if 32 <= ord(char) < 127 and char not in '"\\%' else "_" for char in name)
+    extended = "" if plain == name else f"; filename*=UTF-8''{quote(name, safe='')}"
+    return f'attachment; filename="{plain}"{extended}'
+
+
+def job_path(job_id: str) -> str:
+    """Return the path of a job."""
+    return f"/v1/jobs/{job_id}"

@@ -1,0 +1,1 @@
+"""The routes, each handler in three steps: parse, call, render."""

@@ -1,0 +1,104 @@
+"""/v1/jobs: how they stand, what came of them, and an end to them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from affidavit.accounts.principal import Scope
+from affidavit.api.auth import authorize
+from affidavit.api.parsing import check_pairs, parse_query, refuse_query
+from affidavit.api.render import job_response, json_response, render_page
+from affidavit.api.results import result_response
+from affidavit.api.services import services
+from affidavit.api.wire import MAX_METADATA, ListQuery, WaitQuery
+from affidavit.errors import FieldError, NotFound, RequestInvalid
+from affidavit.infra.ids import is_id
+from affidavit.jobs.views import JobFilter
+
+METADATA = "metadata."
+
+
+async def show(request: Request) -> Response:
+    """Return a job, at once or when it ends."""
+    principal = await authorize(request, Scope.JOBS_READ)
+    job_id = _job_id(request)
+    used = services(request)
+    used.poll_limit.count(principal.environment_id, job_id)
+    wait = parse_query(request, WaitQuery).wait if request.scope["query_string"] else 0
+    if wait:
+        seconds = min(wait, used.policy.sync_wait_seconds)
+        view = await used.jobs.wait(principal.environment_id, job_id, seconds)
+    else:
+        view = await used.jobs.get(principal.environment_id, job_id)
+    return job_response(view, used.policy.public_url)
+
+
+async def list_jobs(request: Request) -> Response:
+    """Return a page of jobs, newest first."""
+    principal = await authorize(request, Scope.JOBS_READ)
+    query, wanted = _parse_filter(request)
+    used = services(request)
+    page = await used.jobs.list(principal.environment_id, wanted, query.limit, query.cursor)
+    return json_response(render_page(page, used.policy.public_url))
+
+
+async def result(request: Request) -> Response:
+    """Stream the result of a job."""
+    principal = await authorize(request, Scope.JOBS_READ)
+    refuse_query(request)
+    return await result_response(request, services(request), principal.environment_id, _job_id(request))
+
+
+async def cancel(request: Request) -> Response:
+    """Cancel a job."""
+    principal = await authorize(request, Scope.JOBS_WRITE)
+    refuse_query(request)
+    used = services(request)
+    view = await used.jobs.cancel(principal.environment_id, _job_id(request))
+    return job_response(view, used.policy.public_url)
+
+
+def _job_id(request: Request) -> str:
+    job_id = str(request.path_params["job_id"])
+    if not is_id(job_id, "job"):
+        raise NotFound("job")
+    return job_id
+
+
+def _parse_filter(request: Request) -> tuple[ListQuery, JobFilter]:
+    pairs = request.query_params.multi_items()
+    query = check_pairs([pair for pair in pairs if not pair[0].startswith(METADATA)], ListQuery)
+    metadata = _parse_metadata([pair for pair in pairs if pair[0].startswith(METADATA)])
+    return query, JobFilter(
+        status=query.status,
+        operation=query.operation,
+        created_after=_utc(query.created_after),
+        created_before=_utc(query.created_before),
+        parent_id=query.parent_id,
+        metadata=metadata or None,
+    )
+
+
+def _parse_metadata(pairs: list[tuple[str, str]]) -> dict[str, str]:
+    names = [name for name, _ in pairs]
+    bad = {
+        name
+        for name, value in pairs
+        if name == METADATA or names.count(name) > 1 or "\x00" in name or "\x00" in value
+    }
+    if bad or len(pairs) > MAX_METADATA:
+        raise RequestInvalid(
+            "Filter by metadata.KEY=VALUE, each key once and 50 at most.",
+            errors=[
+                FieldError(f"/{name}", "is empty, doubled or not text", "metadata") for name in sorted(bad)
+            ],
+        )
+    return {name.removeprefix(METADATA): value for name, value in pairs}
+
+
+def _utc(moment: datetime | None) -> datetime | None:
+    """Take a time without an offset as UTC, which is what this API writes."""
+    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment

@@ -1,0 +1,50 @@
+"""What the routes work with, put together once by `app.py` and kept in the application's state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+from starlette.requests import Request
+
+from affidavit.accounts.service import Accounts
+from affidavit.api.limits import PollLimit
+from affidavit.documents.service import Documents
+from affidavit.infra.blobs import BlobStore
+from affidavit.infra.db import Database
+from affidavit.infra.fetch import FetchPolicy
+from affidavit.jobs.service import Jobs
+
+
+@dataclass(frozen=True, slots=True)
+class ApiPolicy:
+    """What the API grants, and the address under which callers reach it."""
+
+    public_url: str
+    max_upload_bytes: int
+    max_json_bytes: int
+    max_batch_items: int
+    sync_wait_seconds: float
+    min_free_disk_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The use cases below the API, and the parts that health asks after."""
+
+    accounts: Accounts
+    documents: Documents
+    jobs: Jobs
+    blobs: BlobStore
+    db: Database
+    fetch: FetchPolicy
+    secret: bytes  # keys the digests of passwords in the fingerprints of idempotency
+    poll_limit: PollLimit
+    capabilities: Mapping[str, Any]
+    policy: ApiPolicy
+
+
+def services(request: Request) -> Services:
+    """Return the services of the application that the request came to."""
+    return cast(Services, request.app.state.services)

@@ -1,0 +1,293 @@
+"""Read a submission, JSON or multipart, into what the services below take."""
+
+from __future__ import annotations
+
+import binascii
+import hashlib
+import hmac
+from base64 import b64decode
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pydantic import TypeAdapter
+from pydantic_core import from_json, to_json
+from starlette.requests import Request
+
+from affidavit.api.errors import ContentTypeUnsupported, JsonInvalid
+from affidavit.api.multipart import FILE_FIELD, Form, clean_filename, read_form
+from affidavit.api.parsing import parse_idempotency_key, parse_json
+from affidavit.api.services import Services
+from affidavit.api.wire import BatchBody, ExtractBody, ExtractItem, ParseBody, ParseItem, Source
+from affidavit.documents.intake import Intake
+from affidavit.engine.errors import SchemaInvalid
+from affidavit.engine.schema import compile_schema
+from affidavit.engine.spec import Operation, Options
+from affidavit.errors import FieldError, RequestInvalid, TooLarge
+from affidavit.infra.fetch import check_spelling
+from affidavit.infra.fetch_errors import FetchError
+from affidavit.infra.idempotency import Fingerprint, fingerprint
+from affidavit.jobs.submission import FileRef, Priority, SourceRef, Submission, Upload, UrlRef
+
+JSON_FIELDS: Final = frozenset({"schema", "options", "metadata", "store"})
+WAYS: Final = ("url", "file_id", "base64", "text")
+
+PARSE: Final = TypeAdapter(ParseBody)
+EXTRACT: Final = TypeAdapter(ExtractBody)
+BATCH: Final = TypeAdapter(BatchBody)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Many submissions under one parent."""
+
+    items: list[Submission]
+    metadata: Mapping[str, str]
+    priority: Priority
+
+
+class SubmissionReader:
+    """Reads the submissions of one environment. Bytes that come along are staged, and kept last."""
+
+    def __init__(self, services: Services, environment_id: str) -> None:
+        self._services = services
+        self._environment_id = environment_id
+
+    async def read_parse(self, request: Request) -> Submission:
+        """Read the body of POST /v1/parse. Raises what is wrong with it, before anything is kept."""
+        return await self._read_one(request, Operation.PARSE, PARSE)
+
+    async def read_extract(self, request: Request) -> Submission:
+        """Read the body of POST /v1/extract. Raises what is wrong with it, before anything is kept."""
+        return await self._read_one(request, Operation.EXTRACT, EXTRACT)
+
+    async def read_batch(self, request: Request) -> Batch:
+        """Read the body of POST /v1/jobs: every item is judged before the first is kept."""
+        if content_type(request) != "application/json":
+            raise ContentTypeUnsupported("application/json")
+        body = parse_json(BATCH, await read_json_body(request, self._services.policy.max_json_bytes))
+        if len(body.items) > self._services.policy.max_batch_items:
+            raise _field_refusal(
+                "/items", f"more than {self._services.policy.max_batch_items} items", "too_long"
+            )
+        for index, item in enumerate(body.items):
+            self._judge(item, f"/items/{index}", has_file=False)
+        items = [
+            await self._keep_item(item, body.priority, f"/items/{index}")
+            for index, item in enumerate(body.items)
+        ]
+        return Batch(items, body.metadata, body.priority)
+
+    async def _read_one(self, request: Request, operation: Operation, model: TypeAdapter[Any]) -> Submission:
+        async with self._services.documents.intake(self._environment_id) as intake:
+            raw, has_file = await self._read_body(request, intake)
+            body: ParseBody | ExtractBody = parse_json(model, raw)
+            self._judge(body, "", has_file=has_file)
+            return Submission(
+                operation=operation,
+                source=await self._keep(body.source, intake, ""),
+                options=body.options,
+                json_schema=body.json_schema if isinstance(body, ExtractBody) else None,
+                store=body.store,
+                priority=body.priority,
+                metadata=body.metadata,
+            )
+
+    async def _keep_item(self, item: ParseItem | ExtractItem, priority: Priority, pointer: str) -> Submission:
+        async with self._services.documents.intake(self._environment_id) as intake:
+            return Submission(
+                operation=item.operation,
+                source=await self._keep(item.source, intake, pointer),
+                options=item.options,
+                json_schema=item.json_schema if isinstance(item, ExtractItem) else None,
+                store=item.store,
+                priority=priority,
+                metadata=item.metadata,
+            )
+
+    async def _read_body(self, request: Request, intake: Intake) -> tuple[bytes, bool]:
+        """Return the body as JSON text, and whether a file came with it, into the intake."""
+        match content_type(request):
+            case "application/json":
+                return await read_json_body(request, self._services.policy.max_json_bytes), False
+            case "multipart/form-data":
+                form = await read_form(request.headers["content-type"], request.stream(), intake)
+                return _as_json(form), form.has_file
+            case _:
+                raise ContentTypeUnsupported("application/json or multipart/form-data")
+
+    def _judge(
+        self, body: ParseBody | ExtractBody | ParseItem | ExtractItem, pointer: str, *, has_file: bool
+    ) -> None:
+        """Check what the models cannot say: one source, a URL that may be asked, a schema that compiles."""
+        _check_one_source(body.source, pointer, has_file=has_file)
+        if body.source is not None and body.source.url is not None:
+            _check_url(body.source.url, pointer, self._services)
+        if isinstance(body, ExtractBody | ExtractItem):
+            _check_schema(body.json_schema, f"{pointer}/schema")
+
+    async def _keep(self, source: Source | None, intake: Intake, pointer: str) -> SourceRef:
+        """Return what the job reads; bytes become a blob now, when all else was right."""
+        match source:
+            case Source(url=str(url)):
+                return UrlRef(url)
+            case Source(file_id=str(file_id)):
+                return FileRef(file_id)
+            case Source(base64=str(encoded)):
+                intake.filename = clean_filename(source.filename)
+                await intake.write(_decode(encoded, pointer))
+            case Source(text=str(text)):
+                intake.filename = clean_filename(source.filename) or "text.txt"
+                await intake.write(text.encode())
+        stored = await intake.commit()
+        return Upload(stored.sha256, stored.size_bytes, stored.media_type, stored.filename)
+
+
+def content_type(request: Request) -> str:
+    """Return the media type of the body without its parameters, in lower case."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+async def read_json_body(request: Request, max_bytes: int) -> bytes:
+    """Return a body that is to be parsed as a whole. Raises TooLarge while it streams."""
+    chunks = []
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > max_bytes:
+            raise TooLarge(
+                f"A JSON body has at most {max_bytes} bytes. Send large files as multipart/form-data."
+            )
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def submission_key(request: Request, submission: Submission, secret: bytes) -> Fingerprint | None:
+    """Return the Idempotency-Key with the digests of what was asked, None without a key."""
+    key = parse_idempotency_key(request)
+    return None if key is None else fingerprint(_scope(request), key, _parts(submission, secret))
+
+
+def batch_key(request: Request, batch: Batch, secret: bytes) -> Fingerprint | None:
+    """Return the Idempotency-Key of a batch, None without one."""
+    key = parse_idempotency_key(request)
+    if key is None:
+        return None
+    items = [{"operation": item.operation, **_parts(item, secret)} for item in batch.items]
+    return fingerprint(
+        _scope(request),
+        key,
+        {"items": items, "metadata": dict(batch.metadata) or None, "priority": batch.priority},
+    )
+
+
+def file_key(request: Request, sha256: str, filename: str | None) -> Fingerprint | None:
+    """Return the Idempotency-Key of an upload, None without one."""
+    key = parse_idempotency_key(request)
+    return None if key is None else fingerprint(_scope(request), key, {"file": sha256, "filename": filename})
+
+
+def _scope(request: Request) -> str:
+    return f"{request.method} {request.url.path}"
+
+
+def _parts(submission: Submission, secret: bytes) -> dict[str, object]:
+    """Return the parts of a request that must be the same in a replay; what is default is left out."""
+    return {
+        "source": _identify(submission.source),
+        "schema": submission.json_schema,
+        "options": _identify_options(submission.options, secret) or None,
+        "store": submission.store,
+        "priority": submission.priority,
+        "metadata": dict(submission.metadata) or None,
+    }
+
+
+def _identify(source: SourceRef) -> dict[str, str]:
+    match source:
+        case Upload():
+            return {"sha256": source.sha256}
+        case FileRef():
+            return {"file_id": source.file_id}
+        case UrlRef():
+            return {"url": source.url}
+
+
+def _identify_options(options: Options, secret: bytes) -> dict[str, Any]:
+    """Return the options with the password as a keyed digest: a plain one could be guessed at."""
+    named = options.model_dump(mode="json", exclude_defaults=True)
+    if options.password is not None:
+        named["password"] = hmac.digest(secret, options.password.encode(), hashlib.sha256).hex()
+    return named
+
+
+def _as_json(form: Form) -> bytes:
+    """Spell a form as the JSON body that says the same."""
+    members: dict[str, Any] = {}
+    for name, text in form.fields:
+        members[name] = _field_value(name, text)
+    return to_json(members)
+
+
+def _field_value(name: str, text: str) -> object:
+    is_json = name in JSON_FIELDS or (name == "source" and text.lstrip().startswith("{"))
+    if not is_json:
+        return text
+    try:
+        return from_json(text, allow_inf_nan=False)
+    except ValueError:
+        raise JsonInvalid(f"The form field '{name}' is not JSON text.") from None
+
+
+def _check_one_source(source: Source | None, pointer: str, *, has_file: bool) -> None:
+    ways = [] if source is None else [way for way in WAYS if getattr(source, way) is not None]
+    found = [f"{pointer}/source/{way}" for way in ways] + ([f"{pointer}/{FILE_FIELD}"] if has_file else [])
+    if len(found) > 1:
+        raise RequestInvalid(
+            "There is more than one source. Give exactly one.",
+            code="SOURCE_AMBIGUOUS",
+            errors=[FieldError(way, "is one source of several", "ambiguous") for way in found],
+        )
+    if not found:
+        raise RequestInvalid(
+            "There is no source. Give exactly one: a file (multipart), a URL, file_id, base64 or text.",
+            code="SOURCE_MISSING",
+            errors=[FieldError(f"{pointer}/source", "is missing", "missing")],
+        )
+
+
+def _check_url(url: str, pointer: str, services: Services) -> None:
+    try:
+        check_spelling(url, services.fetch)
+    except FetchError as error:
+        raise RequestInvalid(
+            error.message,
+            code=error.code,
+            errors=[FieldError(f"{pointer}/source/url", error.message, error.code.lower())],
+        ) from None
+
+
+def _check_schema(schema: dict[str, Any], pointer: str) -> None:
+    try:
+        compile_schema(schema)
+    except SchemaInvalid as error:
+        raise RequestInvalid(
+            error.message,
+            code=error.code,
+            errors=[FieldError(f"{pointer}{error.path}", error.message, error.code.lower())],
+        ) from None
+
+
+def _decode(encoded: str, pointer: str) -> bytes:
+    try:
+        return b64decode(encoded, validate=True)
+    except (binascii.Error, ValueError):
+        raise RequestInvalid(
+            "The base64 of the source cannot be decoded. Use the standard alphabet with padding.",
+            code="BASE64_INVALID",
+            errors=[FieldError(f"{pointer}/source/base64", "is not base64", "base64")],
+        ) from None
+
+
+def _field_refusal(pointer: str, message: str, code: str) -> RequestInvalid:
+    return RequestInvalid(f"{pointer}: {message}.", errors=[FieldError(pointer, message, code)])

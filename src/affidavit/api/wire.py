@@ -1,0 +1,186 @@
+"""The requests of the native API, as they come over the wire. Unknown names are refused."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+
+from affidavit.engine.spec import Operation, Options
+from affidavit.jobs.status import JobStatus
+from affidavit.jobs.submission import Priority
+
+MAX_METADATA = 50  # pairs
+
+
+class Wire(BaseModel):
+    """A request: types are taken as they are said, names that nobody knows are refused."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, populate_by_name=False, hide_input_in_errors=True
+    )
+
+
+MetadataKey = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
+MetadataValue = Annotated[str, StringConstraints(max_length=500)]
+Metadata = Annotated[
+    dict[MetadataKey, MetadataValue],
+    Field(
+        max_length=MAX_METADATA,
+        description="Your own labels, given back with the job; jobs can be listed by them.",
+    ),
+]
+
+
+class Source(Wire):
+    """Where the document is. Exactly one of url, file_id, base64 and text."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"oneOf": [{"required": [name]} for name in ("url", "file_id", "base64", "text")]}
+    )
+
+    url: Annotated[str, Field(max_length=4000, description="An https URL; a worker fetches it.")] | None = (
+        None
+    )
+    file_id: Annotated[str, Field(max_length=100, description="A file of POST /v1/files.")] | None = None
+    base64: Annotated[str, Field(description="The bytes in standard base64. For small files.")] | None = None
+    text: Annotated[str, Field(description="Plain text to read as a document.")] | None = None
+    filename: Annotated[str, Field(max_length=255, description="A name for base64 or text.")] | None = None
+
+
+def _spell_out(source: object) -> object:
+    return {"url": source} if isinstance(source, str) else source
+
+
+AnySource = Annotated[
+    Source,
+    BeforeValidator(_spell_out, json_schema_input_type=Annotated[str, Field(max_length=4000)] | Source),
+    Field(description="Where the document is: a URL, or an object with exactly one of its ways."),
+]
+
+
+class Submission(Wire):
+    """What every submission may say."""
+
+    options: Options = Options()
+    store: Annotated[
+        bool,
+        Field(
+            description="False: nothing is kept; the result only until its first complete read, or an hour."
+        ),
+    ] = True
+    priority: Annotated[Priority, Field(description="Order among the jobs of your environment.")] = (
+        Priority.NORMAL
+    )
+    metadata: Metadata = Field(default_factory=dict)
+
+
+class ParseBody(Submission):
+    """Read a document: Markdown, blocks, tables, words."""
+
+    source: AnySource | None = None
+
+
+JsonSchema = Annotated[
+    dict[str, Any], Field(alias="schema", description="JSON Schema 2020-12 of the values to fill.")
+]
+
+
+class ExtractBody(Submission):
+    """Read a document and fill a JSON Schema from it."""
+
+    source: AnySource | None = None
+    json_schema: JsonSchema
+
+
+class ItemBase(Wire):
+    """What every item of a batch may say."""
+
+    source: AnySource | None = None
+    options: Options = Options()
+    store: bool = True
+    metadata: Metadata = Field(default_factory=dict)
+
+
+class ParseItem(ItemBase):
+    """An item of a batch that reads a document."""
+
+    operation: Literal[Operation.PARSE]
+
+
+class ExtractItem(ItemBase):
+    """An item of a batch that fills a schema."""
+
+    operation: Literal[Operation.EXTRACT]
+    json_schema: JsonSchema
+
+
+class BatchBody(Wire):
+    """Many submissions under one parent job; all are accepted, or none."""
+
+    items: Annotated[
+        tuple[Annotated[ParseItem | ExtractItem, Field(discriminator="operation")], ...],
+        Field(min_length=1, description="The submissions. The installation's limit is in /v1/capabilities."),
+    ]
+    priority: Priority = Priority.NORMAL
+    metadata: Metadata = Field(default_factory=dict)
+
+
+class Query(BaseModel):
+    """Query parameters: text that is read as what it should be."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class NoQuery(Query):
+    """A request without query parameters."""
+
+
+class SubmitQuery(Query):
+    """How to answer a submission."""
+
+    sync: Annotated[
+        bool,
+        Field(
+            description="Wait for the result, as `Prefer: wait` does; 202 with the job if it takes longer."
+        ),
+    ] = False
+    asynchronous: Annotated[
+        bool,
+        Field(alias="async", description="Answer 202 at once, as `Prefer: respond-async` does. The default."),
+    ] = False
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Self:
+        if self.sync and self.asynchronous:
+            raise ValueError("sync and async exclude each other")
+        return self
+
+
+class WaitQuery(Query):
+    """How long to wait for the end of a job."""
+
+    wait: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=3600,
+            allow_inf_nan=False,
+            description="Seconds to wait for the job to end; the installation's limit caps it.",
+        ),
+    ] = 0
+
+
+class ListQuery(Query):
+    """Which jobs to list. `metadata.KEY=VALUE` may be given for up to 50 keys."""
+
+    status: Annotated[JobStatus | None, Field(description="Only jobs in this state.")] = None
+    operation: Annotated[
+        Literal["parse", "extract", "batch"] | None, Field(description="Only jobs of this operation.")
+    ] = None
+    created_after: Annotated[datetime | None, Field(description="RFC 3339; this moment included.")] = None
+    created_before: Annotated[datetime | None, Field(description="RFC 3339; this moment excluded.")] = None
+    parent_id: Annotated[str | None, Field(max_length=100, description="Only the jobs of this batch.")] = None
+    limit: Annotated[int, Field(ge=1, le=100, description="Most jobs in one page.")] = 20
+    cursor: Annotated[str | None, Field(max_length=200, description="next_cursor of the page before.")] = None

@@ -1,0 +1,153 @@
+"""The HTTP API process: put the parts together. No logic."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+import structlog
+import uvicorn
+from fastapi import FastAPI
+
+from affidavit.accounts.principal import Scope
+from affidavit.accounts.service import Accounts
+from affidavit.api import handlers, openapi
+from affidavit.api.endpoints import ENDPOINTS
+from affidavit.api.limits import PollLimit
+from affidavit.api.middleware import BodyLimit, Edge
+from affidavit.api.services import ApiPolicy, Services
+from affidavit.documents.service import Documents, FilePolicy
+from affidavit.engine.media import SUPPORTED
+from affidavit.engine.spec import OcrEngineName, Operation
+from affidavit.infra.blobs import open_store
+from affidavit.infra.db import Database
+from affidavit.infra.fetch import FetchPolicy
+from affidavit.infra.logs import configure
+from affidavit.infra.queue import Doorbell
+from affidavit.infra.secrets import Vault, derive
+from affidavit.jobs.service import Jobs
+from affidavit.jobs.submission import JobPolicy
+from affidavit.jobs.usage import is_document_in_use
+from affidavit.settings import Settings
+
+log = structlog.get_logger()
+
+VERSION = importlib.metadata.version("affidavit")
+JSON_BYTES = 32 * 1024 * 1024  # parsed as a whole; larger files come as multipart, which streams
+FORM_OVERHEAD_BYTES = 2 * 1024 * 1024  # fields, boundaries and headers around the file
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """Return the application; without settings it reads them from the environment, for uvicorn --factory."""
+    given = settings or Settings()
+    configure(level=given.log_level, form=given.log_format)
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, lifespan=_lifespan, redirect_slashes=False)
+    app.state.settings = given
+    document = openapi.build(ENDPOINTS, version=VERSION, public_url=given.public_url)
+    app.openapi = lambda: document  # type: ignore[method-assign]
+    for endpoint in ENDPOINTS:
+        app.add_route(endpoint.path, endpoint.handler, methods=[endpoint.method], include_in_schema=False)
+    handlers.install(app)
+    app.add_middleware(
+        BodyLimit,
+        max_bytes=max(given.max_upload_bytes + FORM_OVERHEAD_BYTES, JSON_BYTES),
+        timeout_seconds=given.body_timeout_seconds,
+    )
+    app.add_middleware(Edge)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    settings: Settings = app.state.settings
+    db = Database(settings.database_url, pool_size=settings.database_pool_size, name="affidavit-api")
+    doorbell = Doorbell(settings.redis_url)
+    await db.open()
+    used = _services(settings, db, doorbell)
+    app.state.services = used
+    log.info("api.started", version=VERSION)
+    try:
+        yield
+    finally:
+        await used.jobs.close()
+        await doorbell.close()
+        await db.close()
+        log.info("api.stopped")
+
+
+def _services(settings: Settings, db: Database, doorbell: Doorbell) -> Services:
+    secret_key = settings.secret_key.get_secret_value()
+    blobs = open_store(settings.blob_url, scratch=settings.data_dir / "staging")
+    idempotency_ttl = timedelta(days=settings.idempotency_ttl_days)
+    return Services(
+        accounts=Accounts(db, secret_key),
+        documents=Documents(
+            db, blobs, is_document_in_use, FilePolicy(settings.max_upload_bytes, idempotency_ttl)
+        ),
+        jobs=Jobs(
+            db,
+            doorbell,
+            Vault(secret_key),
+            JobPolicy(
+                deadline_base=timedelta(seconds=settings.job_deadline_base_seconds),
+                deadline_page=timedelta(seconds=settings.job_deadline_page_seconds),
+                idempotency_ttl=idempotency_ttl,
+            ),
+        ),
+        blobs=blobs,
+        db=db,
+        fetch=FetchPolicy(
+            max_bytes=settings.max_upload_bytes,
+            allow_http=settings.fetch_allow_http,
+            allowed_networks=settings.fetch_allowed_networks,
+        ),
+        secret=derive(secret_key, "idempotency"),
+        poll_limit=PollLimit(settings.poll_limit_per_second),
+        capabilities=_capabilities(settings),
+        policy=ApiPolicy(
+            public_url=settings.public_url,
+            max_upload_bytes=settings.max_upload_bytes,
+            max_json_bytes=JSON_BYTES,
+            max_batch_items=settings.max_batch_items,
+            sync_wait_seconds=settings.sync_wait_seconds,
+            min_free_disk_bytes=settings.min_free_disk_bytes,
+        ),
+    )
+
+
+def _capabilities(settings: Settings) -> dict[str, Any]:
+    return {
+        "version": VERSION,
+        "operations": list(Operation),
+        "media_types": list(SUPPORTED),
+        "ocr_engines": [name for name in OcrEngineName if name is not OcrEngineName.NULL],
+        "scopes": list(Scope),
+        "url_schemes": ["https", "http"] if settings.fetch_allow_http else ["https"],
+        "limits": {
+            "upload_bytes": settings.max_upload_bytes,
+            "json_body_bytes": JSON_BYTES,
+            "pages": settings.max_pages,
+            "pixels": settings.max_pixels,
+            "batch_items": settings.max_batch_items,
+            "sync_wait_seconds": settings.sync_wait_seconds,
+            "status_polls_per_second": settings.poll_limit_per_second,
+        },
+    }
+
+
+def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT; open requests are finished first."""
+    uvicorn.run(
+        create_app(settings),
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        date_header=True,
+        timeout_keep_alive=75,  # above the 60 s that common proxies keep theirs
+        timeout_graceful_shutdown=25,
+    )
