@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import os
+import shutil
 import signal
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import structlog
 
@@ -21,11 +23,11 @@ from affidavit.infra.fetch import FetchPolicy
 from affidavit.infra.logs import configure
 from affidavit.infra.queue import Doorbell
 from affidavit.infra.sandbox import Identity, SandboxHost, Walls
-from affidavit.infra.secrets import Sealer
+from affidavit.infra.secrets import Vault
 from affidavit.jobs import execution, sweep
 from affidavit.jobs.claim import ExecutionPolicy
 from affidavit.jobs.runner import Runner, Workshop
-from affidavit.settings import Settings
+from affidavit.settings import Settings, from_environment
 
 log = structlog.get_logger()
 
@@ -98,7 +100,7 @@ class Worker:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
 
-    def _background(self) -> list[Awaitable[None]]:
+    def _background(self) -> list[Coroutine[Any, Any, None]]:
         db, settings = self._shop.db, self._settings
         checkpoint_ttl = timedelta(hours=settings.checkpoint_ttl_hours)
         idempotency_ttl = timedelta(days=settings.idempotency_ttl_days)
@@ -131,7 +133,7 @@ def open_workshop(settings: Settings, scratch: Path) -> Workshop:
         blobs=open_store(settings.blob_url, scratch=settings.data_dir / "staging"),
         doorbell=Doorbell(settings.redis_url),
         host=SandboxHost(entry=ENTRY, warm_up=WARM_UP, environment={}, user=user, scratch=scratch / "host"),
-        opener=Sealer(settings.secret_key.get_secret_value()),
+        opener=Vault(settings.secret_key.get_secret_value()),
         policy=ExecutionPolicy(
             lease=timedelta(seconds=settings.lease_seconds),
             heartbeat=timedelta(seconds=settings.heartbeat_seconds),
@@ -176,7 +178,7 @@ async def serve(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    scratch = settings.data_dir.absolute() / "scratch" / f"{socket.gethostname()}-{os.getpid()}"
+    scratch = _claim_scratch(settings.data_dir.absolute() / "scratch")
     shop = open_workshop(settings, scratch)
     await _open(shop.db, stop)
     await shop.host.start()
@@ -188,6 +190,17 @@ async def serve(settings: Settings) -> None:
         await shop.doorbell.close()
         await shop.db.close()
     log.info("worker.stopped")
+
+
+def _claim_scratch(folder: Path) -> Path:
+    """Return a folder for this process, and remove those of processes that died on this machine."""
+    host = socket.gethostname()
+    for left in folder.glob(f"{host}-*"):
+        if not Path(f"/proc/{left.name.rpartition('-')[2]}").exists():
+            shutil.rmtree(left, ignore_errors=True)
+    own = folder / f"{host}-{os.getpid()}"
+    own.mkdir(parents=True, exist_ok=True)
+    return own
 
 
 async def _open(db: Database, stop: asyncio.Event) -> None:
@@ -202,8 +215,11 @@ async def _open(db: Database, stop: asyncio.Event) -> None:
             return
 
 
-def main() -> None:
+def main(arguments: Sequence[str]) -> int:
     """Run `affidavit worker`."""
-    settings = Settings()
-    configure(settings.log_level, settings.log_format)
+    parser = argparse.ArgumentParser(prog="affidavit worker", description="Run one worker process.")
+    parser.parse_args(arguments)
+    settings = from_environment()
+    configure(level=settings.log_level, form=settings.log_format)
     asyncio.run(serve(settings))
+    return 0

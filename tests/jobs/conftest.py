@@ -23,8 +23,8 @@ LEASE = POLICY.lease
 class OpenSealer:
     """Seals nothing; the tests of secrets have the real one."""
 
-    def seal(self, plain: bytes, context: bytes) -> bytes:
-        return context + b"|" + plain
+    def seal(self, plain: bytes, owner: str) -> bytes:
+        return owner.encode() + b"|" + plain
 
 
 @pytest.fixture

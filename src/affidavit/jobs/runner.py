@@ -69,7 +69,7 @@ BAD_OUTPUT: Final = JobError(
 class Opener(Protocol):
     """Decrypts what was sealed at submission."""
 
-    def open(self, sealed: bytes, context: bytes) -> bytes: ...
+    def open(self, sealed: bytes, owner: str) -> bytes: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -355,7 +355,7 @@ class Runner:
     def _spec(self, held: Claim) -> Spec:
         options = Options.model_validate(held.spec.get("options", {}))
         if held.sealed_password is not None:
-            password = self._shop.opener.open(held.sealed_password, held.job_id.encode()).decode()
+            password = self._shop.opener.open(held.sealed_password, held.job_id).decode()
             options = options.model_copy(update={"password": password})
         return Spec(
             operation=Operation(held.operation),

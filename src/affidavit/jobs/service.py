@@ -31,7 +31,7 @@ CANCELED = "The job was canceled, so there is no result. Submit it again."
 class Sealer(Protocol):
     """Encrypts what must be read again, bound to what it belongs to."""
 
-    def seal(self, plain: bytes, context: bytes) -> bytes: ...
+    def seal(self, plain: bytes, owner: str) -> bytes: ...
 
 
 class Jobs:
@@ -134,7 +134,7 @@ class Jobs:
     ) -> Draft:
         job_id = new_id("job")
         password = submission.options.password
-        sealed = None if password is None else self._sealer.seal(password.encode(), job_id.encode())
+        sealed = None if password is None else self._sealer.seal(password.encode(), job_id)
         return acceptance.draft_job(
             submission,
             sealed_password=sealed,
