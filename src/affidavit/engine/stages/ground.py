@@ -1,8 +1,7 @@
-"""Tie values to the words that they came from: make citations, and find a value that came without one."""
+"""Find the words on the pages that a value came from, when it came without them."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from datetime import date
 from decimal import Decimal
@@ -10,40 +9,17 @@ from typing import Any
 
 from rapidfuzz import fuzz
 
-from affidavit.engine.result import Citation, Document, Match, Range, Word
+from affidavit.engine.result import Citation, Document, Match
 from affidavit.engine.schema import Leaf
+from affidavit.engine.stages.fields.citation import cite
 from affidavit.engine.stages.fields.lexicon import Kind
 from affidavit.engine.stages.fields.plans import plan_leaf
 from affidavit.engine.stages.fields.spans import Span, Spans, convert
-from affidavit.engine.stages.fields.view import Token, View, union
+from affidavit.engine.stages.fields.view import Token, View
 from affidavit.engine.stages.values.folding import fold, squash
 
 FUZZY = 85  # of 100; under it two different words of eight letters can meet
 MAX_WORDS = 200  # in a quote that is looked for
-
-_MARKUP = re.compile(r"[\W_]+")
-
-
-def cite(view: View, tokens: Sequence[Token], match: Match) -> Citation:
-    """Return the citation of words that stand on one page, in their order.
-
-    `range` is None when other words stand between them in the Markdown.
-    """
-    words = [token.word for token in tokens]
-    page = tokens[0].page
-    return Citation(
-        page=page,
-        box=union(word.box for word in words),
-        words=tuple(word.id for word in words),
-        range=_range(view, page, words),
-        quote=" ".join(word.text for word in words),
-        match=match,
-    )
-
-
-def match_of(value: Any, quote: str) -> Match:
-    """Tell whether a value is what its words spell, or was normalized from them."""
-    return Match.EXACT if str(value) == quote else Match.NORMALIZED
 
 
 def locate(value: Any, leaf: Leaf, document: Document, near: str | None = None) -> Citation | None:
@@ -170,22 +146,9 @@ def _is_value(span: Span, value: Any, leaf: Leaf) -> bool:
     if isinstance(value, int | float) and isinstance(span.value, Decimal):
         return abs(float(span.value) - value) < 1e-9  # noqa: PLR2004
     if isinstance(value, date):
-        return found == value.isoformat()
+        return bool(found == value.isoformat())
     return bool(found == value)
 
 
 def _nearest(places: Sequence[tuple[Token, ...]], context: frozenset[str]) -> tuple[Token, ...]:
     return max(places, key=lambda tokens: sum(token.word.id in context for token in tokens) / len(tokens))
-
-
-def _range(view: View, page: int, words: Sequence[Word]) -> Range | None:
-    ranges = [word.range for word in words]
-    known = [each for each in ranges if each is not None]
-    if not known or len(known) < len(ranges):
-        return None
-    start, end = min(each[0] for each in known), max(each[1] for each in known)
-    printed = view.pages[page].markdown[start:end]
-    if _MARKUP.sub("", printed) != _MARKUP.sub("", "".join(word.text for word in words)):
-        return None
-    offset = view.offsets[page]
-    return start + offset, end + offset

@@ -63,7 +63,8 @@ _NUMERIC = re.compile(
 )
 _DAY_NAME = re.compile(
     _BEFORE
-    + rf"(?P<day>\d{{1,2}})(?:\.|st|nd|rd|th|er|º|°)?[\s\-/]*{_OF}(?P<name>[^\W\d_]{{3,12}})\.?,?[\s\-/]*{_OF}{_YEAR}"
+    + rf"(?P<day>\d{{1,2}})(?:\.|st|nd|rd|th|er|º|°)?[\s\-/]*{_OF}"
+    + rf"(?P<name>[^\W\d_]{{3,12}})\.?,?[\s\-/]*{_OF}{_YEAR}"
     + _CLOCK
     + _AFTER
 )
@@ -135,7 +136,8 @@ def _clock(text: str | None) -> time | None:
     if text is None:
         return None
     try:
-        return time(*(int(piece) for piece in text.split(":")))
+        hour, minute, *second = (int(piece) for piece in text.split(":"))
+        return time(hour, minute, second[0] if second else 0)
     except ValueError:
         return None
 

@@ -1,0 +1,135 @@
+"""Lay found values out as the schema asks, and check the result against it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from jsonschema import Draft202012Validator, FormatChecker
+from jsonschema.exceptions import ValidationError
+from referencing import Registry
+
+from affidavit.engine.result import FieldValue, SchemaViolation
+from affidavit.engine.schema import ArrayNode, Leaf, Node, ObjectNode, Schema
+from affidavit.engine.stages.values.codes import find_emails, find_uris
+from affidavit.engine.stages.values.currencies import CURRENCY_CODES
+
+MAX_VIOLATIONS = 100
+MAX_MESSAGE = 300
+
+NO_VALUE = FieldValue(value=None, confidence=0)
+_ABSENT = object()
+
+# Finds the items of an array: for each, the value of each leaf by its path in the schema.
+Items = Mapping[tuple[str, ...], Sequence[Mapping[tuple[str, ...], FieldValue]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """The data and one entry per leaf of it, keyed by the leaf's path in the data."""
+
+    data: Any
+    fields: dict[str, FieldValue]
+
+
+def fill(root: ObjectNode, values: Mapping[tuple[str, ...], FieldValue], items: Items) -> Filled:
+    """Build the data for a schema from values by leaf path, and from items by array path."""
+    builder = _Builder(items)
+    data = builder.object(root, "", values)
+    return Filled({} if data is _ABSENT else data, builder.fields)
+
+
+class _Builder:
+    def __init__(self, items: Items) -> None:
+        self.fields: dict[str, FieldValue] = {}
+        self._items = items
+
+    def object(self, node: ObjectNode, path: str, values: Mapping[tuple[str, ...], FieldValue]) -> Any:
+        built: dict[str, Any] = {}
+        for name, child in node.children:
+            below = f"{path}.{name}" if path else name
+            value = self._node(child, below, values)
+            if value is None and not child.nullable and name not in node.required:
+                continue  # absent, as the schema allows neither null nor an invention
+            if value is _ABSENT:
+                continue
+            built[name] = value
+        if path and not _has_content(built) and not node.required:
+            return None if node.nullable else built
+        return built
+
+    def _node(self, node: Node, path: str, values: Mapping[tuple[str, ...], FieldValue]) -> Any:
+        match node:
+            case Leaf():
+                found = values.get(node.path, NO_VALUE)
+                self.fields[path] = found
+                return found.value
+            case ArrayNode():
+                return self._array(node, path)
+            case ObjectNode():
+                return self.object(node, path, values)
+
+    def _array(self, node: ArrayNode, path: str) -> list[Any]:
+        return [
+            self._node(node.item, f"{path}[{number}]", item)
+            for number, item in enumerate(self._items.get(node.path, ()))
+        ]
+
+
+def _has_content(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(_has_content(child) for child in value.values())
+    return value is not None and value != []
+
+
+def check(data: Any, schema: Schema) -> tuple[SchemaViolation, ...]:
+    """Return where `data` breaks `schema`, formats included, in order of place; at most 100."""
+    validator = Draft202012Validator(schema, format_checker=FORMATS, registry=Registry())
+    errors = sorted(
+        validator.iter_errors(data), key=lambda error: [str(piece) for piece in error.absolute_path]
+    )
+    return tuple(_violation(error) for error in errors[:MAX_VIOLATIONS])
+
+
+def _violation(error: ValidationError) -> SchemaViolation:
+    pieces = (str(piece).replace("~", "~0").replace("/", "~1") for piece in error.absolute_path)
+    return SchemaViolation(path="".join("/" + piece for piece in pieces), message=error.message[:MAX_MESSAGE])
+
+
+FORMATS = FormatChecker(formats=())
+
+
+def _format(name: str) -> Callable[[Callable[[str], bool]], Callable[[str], bool]]:
+    def register(test: Callable[[str], bool]) -> Callable[[str], bool]:
+        FORMATS.checks(name, raises=ValueError)(lambda value: not isinstance(value, str) or test(value))
+        return test
+
+    return register
+
+
+@_format("date")
+def _is_date(text: str) -> bool:
+    return bool(re.fullmatch(r"\d{4}-\d\d-\d\d", text)) and bool(date.fromisoformat(text))
+
+
+@_format("date-time")
+def _is_moment(text: str) -> bool:
+    return datetime.fromisoformat(text.upper().replace("Z", "+00:00")).tzinfo is not None
+
+
+@_format("email")
+def _is_email(text: str) -> bool:
+    return [code.value for code in find_emails(text)] == [text]
+
+
+@_format("uri")
+def _is_uri(text: str) -> bool:
+    return bool(re.match(r"[A-Za-z][A-Za-z0-9+.\-]*:\S", text)) or bool(find_uris(text))
+
+
+@_format("currency")
+def _is_currency(text: str) -> bool:
+    return text in CURRENCY_CODES

@@ -1,0 +1,160 @@
+"""Pair leaves with values: every value that a label of the leaf points at, and how surely."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from affidavit.engine.schema import Leaf
+from affidavit.engine.stages.fields.choices import choice_spans
+from affidavit.engine.stages.fields.labels import Hit
+from affidavit.engine.stages.fields.lexicon import Kind
+from affidavit.engine.stages.fields.plans import Plan
+from affidavit.engine.stages.fields.spans import Span, Spans, convert
+from affidavit.engine.stages.fields.view import Segment, View
+
+BELOW_ROWS = 4  # how far under a label its value may stand: rows
+BELOW_HEIGHTS = 5.0  # and word heights
+MIN_SCORE = 0.2
+KEPT = 8  # candidates per leaf
+FREE_TEXT_FIT = 0.8  # any words fit a text; a label must do the proving
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A value that may fill a leaf. `score` is 0 to 1: label, place and type taken together."""
+
+    span: Span
+    score: float
+    label: Hit | None = None
+
+
+class Finder:
+    """Looks for values beside and below labels in one document."""
+
+    def __init__(self, view: View, spans: Spans, hits: Sequence[Hit], blocked_rows: frozenset[int]) -> None:
+        self._view = view
+        self._spans = spans
+        self._hits = hits
+        self._blocked_rows = blocked_rows
+        self._rows = {row.number: row for row in view.rows}
+        self._labelled: dict[int, list[Hit]] = {}
+        for hit in hits:
+            self._labelled.setdefault(id(hit.segment), []).append(hit)
+
+    def candidates(self, plan: Plan) -> list[Candidate]:
+        """Return the best candidates for a leaf, best first, one per place."""
+        best: dict[tuple[str, int], Candidate] = {}
+        for hit in self._hits:
+            strength = hit.strength(plan.keys)
+            if strength <= 0:
+                continue
+            for span, place in self._near(hit, plan):
+                score = strength * place * span.fit * self._penalty(span) * reading_confidence(span)
+                known = best.get(span.place)
+                if score >= MIN_SCORE and (known is None or score > known.score):
+                    best[span.place] = Candidate(span, score, hit)
+        fitting = [each for each in best.values() if fits(each.span, plan.leaf)]
+        return sorted(fitting, key=lambda each: -each.score)[:KEPT]
+
+    def _penalty(self, span: Span) -> float:
+        return 0.45 if span.segment.row in self._blocked_rows else 1.0
+
+    def _near(self, hit: Hit, plan: Plan) -> Iterator[tuple[Span, float]]:
+        beside = list(self._beside(hit, plan))
+        yield from beside
+        if hit.segment.row not in self._blocked_rows:
+            factor = 0.6 if beside else 1.0
+            for span, place in self._below(hit, plan):
+                yield span, place * factor
+
+    def _beside(self, hit: Hit, plan: Plan) -> Iterator[tuple[Span, float]]:
+        place = 1.0
+        for span in self._values(hit.segment, plan, hit.value_start):
+            yield span, place if self._is_next(hit, span) else place * 0.85
+            place *= 0.7
+        if place < 1.0 and plan.kind is not Kind.MONEY:
+            return
+        place = 0.95
+        for segment in self._right_of(hit):
+            if self._starts_with_label(segment) and not self._spans.of(segment, plan.kind):
+                place *= 0.35
+            for span in self._values(segment, plan, 0):
+                yield span, place
+                place *= 0.85
+            place *= 0.9
+
+    def _below(self, hit: Hit, plan: Plan) -> Iterator[tuple[Span, float]]:
+        height = self._view.heights[hit.segment.page]
+        place = 0.9
+        for number in range(hit.segment.row + 1, hit.segment.row + 1 + BELOW_ROWS):
+            row = self._rows.get(number)
+            if (
+                row is None
+                or row.page != hit.segment.page
+                or row.box[1] - hit.box[3] > BELOW_HEIGHTS * height
+            ):
+                return
+            for segment in row.segments:
+                if not _is_under(hit, segment, height):
+                    continue
+                if self._starts_with_label(segment):
+                    place *= 0.4
+                for span in self._values(segment, plan, 0):
+                    yield span, place
+                place *= 0.75
+
+    def _right_of(self, hit: Hit) -> list[Segment]:
+        row = self._rows[hit.segment.row]
+        return [segment for segment in row.segments if segment.box[0] > hit.segment.box[0]]
+
+    def _starts_with_label(self, segment: Segment) -> bool:
+        return any(hit.start <= 1 for hit in self._labelled.get(id(segment), ()))
+
+    def _is_next(self, hit: Hit, span: Span) -> bool:
+        between = span.segment.text[hit.value_start : span.start]
+        return not any(char.isalnum() for char in between)
+
+    def _values(self, segment: Segment, plan: Plan, start: int) -> Iterator[Span]:
+        if plan.kind in (Kind.CHOICE, Kind.BOOLEAN):
+            found: Sequence[Span] = choice_spans(segment, plan.leaf)
+        elif self._spans.has_grammar(plan.kind):
+            found = self._spans.of(segment, plan.kind)
+        else:
+            found = self._texts(segment, start)
+        yield from (span for span in found if span.start >= start)
+
+    def _texts(self, segment: Segment, start: int) -> list[Span]:
+        """Return what is left of a segment, up to the next label in it, as one value."""
+        ends = [
+            hit.start for hit in self._labelled.get(id(segment), ()) if hit.start > start and hit.has_colon
+        ]
+        text = segment.text[start : min(ends, default=len(segment.text))]
+        body = text.strip(" \t:;,|-–")
+        if not any(char.isalnum() for char in body):
+            return []
+        at = start + text.index(body)
+        return [Span(segment, at, at + len(body), body, FREE_TEXT_FIT)]
+
+
+def fits(span: Span, leaf: Leaf) -> bool:
+    """Tell whether the value can be written as the leaf's type and is one of its choices."""
+    value = convert(span.value, leaf, span.text)
+    return value is not None and (not leaf.enum or value in leaf.enum)
+
+
+def reading_confidence(span: Span) -> float:
+    """Return how surely the words of a value were read: the least sure of them."""
+    return math.sqrt(min((token.word.confidence for token in span.tokens), default=0.0))
+
+
+def lowered(candidate: Candidate, factor: float) -> Candidate:
+    """Return the candidate with its score times `factor`, at most 1."""
+    return replace(candidate, score=min(1.0, candidate.score * factor))
+
+
+def _is_under(hit: Hit, segment: Segment, height: float) -> bool:
+    """Tell whether a segment overlaps the label's column, or starts or ends with it."""
+    overlap = min(hit.box[2], segment.box[2]) - max(hit.box[0], segment.box[0])
+    return overlap > 0 or abs(hit.box[0] - segment.box[0]) < height

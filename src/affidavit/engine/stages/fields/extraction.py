@@ -1,0 +1,220 @@
+"""Run the rules over a document: find labels and items, weigh candidates, assign, lay out, check."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from statistics import mean
+from typing import Any
+
+from affidavit.engine.result import Alternative, Document, FieldValue, SchemaViolation
+from affidavit.engine.schema import (
+    ArrayNode,
+    CompiledSchema,
+    Leaf,
+    Node,
+    ObjectNode,
+    Schema,
+    compile_schema,
+    walk_leaves,
+)
+from affidavit.engine.stages.fields.arithmetic import favour_sums
+from affidavit.engine.stages.fields.assembly import Items, check, fill
+from affidavit.engine.stages.fields.assignment import assign
+from affidavit.engine.stages.fields.candidates import Candidate, Finder, lowered
+from affidavit.engine.stages.fields.citation import cite, match_of
+from affidavit.engine.stages.fields.confidence import confidence_of
+from affidavit.engine.stages.fields.labels import find_labels, phrases_of
+from affidavit.engine.stages.fields.lexicon import LINE_AMOUNT, STANDS_FOR
+from affidavit.engine.stages.fields.plans import Plan, plan_leaf
+from affidavit.engine.stages.fields.records import Record, RecordFinder
+from affidavit.engine.stages.fields.scalars import scalar_items
+from affidavit.engine.stages.fields.sources import Sources, party_part
+from affidavit.engine.stages.fields.spans import Spans, convert
+from affidavit.engine.stages.fields.view import View
+
+SHARED = 0.8  # of its score when a value serves a second leaf
+SHARED_LEAST = 0.6  # a label this clear may share its value
+STAND_IN = 0.7  # of a score when the amount is labelled as another one that is mostly equal
+ALTERNATIVES = 2
+
+Path = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Extraction:
+    """What the rules made of a document.
+
+    `data` follows the schema; `fields` has an entry per leaf of it, keyed by its path in `data`.
+    `ungrounded_fields` are the paths of values without a citation. `confidence` is the mean over
+    the leaves that have a value, None when none has.
+    """
+
+    data: Any
+    fields: dict[str, FieldValue]
+    ungrounded_fields: tuple[str, ...]
+    schema_violations: tuple[SchemaViolation, ...]
+    confidence: int | None
+
+
+def extract(document: Document, schema: Schema, *, strict: bool = False) -> Extraction:
+    """Fill `schema` from `document`. With `strict`, a value without a citation becomes null.
+
+    Raises SchemaInvalid for a schema that `compile_schema` refuses.
+    """
+    compiled = compile_schema(schema)
+    values, items = _Rules(document, compiled).run()
+    if strict:
+        values = {path: grounded(value) for path, value in values.items()}
+    filled = fill(compiled.root, values, items)
+    found = [value for value in filled.fields.values() if value.value is not None]
+    return Extraction(
+        data=filled.data,
+        fields=filled.fields,
+        ungrounded_fields=tuple(
+            path for path, value in filled.fields.items() if value.value is not None and not value.citations
+        ),
+        schema_violations=check(filled.data, schema),
+        confidence=round(mean(value.confidence for value in found)) if found else None,
+    )
+
+
+def grounded(value: FieldValue) -> FieldValue:
+    """Return the value if words speak for it, else no value."""
+    return value if value.citations else FieldValue(value=None, confidence=0)
+
+
+class _Rules:
+    """One document and one schema, with all that was found on the way."""
+
+    def __init__(self, document: Document, compiled: CompiledSchema) -> None:
+        self._compiled = compiled
+        self._plans = {plan.key: plan for plan in map(plan_leaf, compiled.leaves)}
+        self._view = View(document)
+        self._spans = Spans(self._view)
+        phrases = phrases_of(list(self._plans.values()))
+        self._hits = find_labels(self._view, phrases)
+        self._records = RecordFinder(self._view, self._spans, phrases, self._hits)
+        self._sources = Sources(self._view, self._spans, self._hits)
+
+    def run(self) -> tuple[dict[Path, FieldValue], Items]:
+        records, used_rows = self._find_records()
+        finder = Finder(self._view, self._spans, self._hits, used_rows)
+        plans = {key: plan for key, plan in self._plans.items() if not plan.leaf.repeats}
+        options = {key: self._options(plan, finder) for key, plan in plans.items()}
+        options = favour_sums(plans, options, self._line_sum(records))
+        chosen = self._with_shared(plans, options, assign(options))
+        values = {
+            plans[key].leaf.path: self._value(plans[key].leaf, candidate, options[key])
+            for key, candidate in chosen.items()
+        }
+        return values, self._items(records, finder)
+
+    def _options(self, plan: Plan, finder: Finder) -> list[Candidate]:
+        """Return all candidates of a leaf, best first, one per place."""
+        labelled = finder.candidates(plan)
+        if plan.party and party_part(plan) is None:
+            everyone = [*labelled, *self._sources.candidates(plan)]
+            weighed = [lowered(each, self._sources.affinity(each, plan.party)) for each in everyone]
+        else:
+            weighed = [*labelled, *self._sources.candidates(plan)]
+        best: dict[tuple[str, int], Candidate] = {}
+        for each in sorted(weighed, key=lambda each: -each.score):
+            best.setdefault(each.span.place, each)
+        return list(best.values())
+
+    def _with_shared(
+        self,
+        plans: Mapping[str, Plan],
+        options: Mapping[str, Sequence[Candidate]],
+        chosen: dict[str, Candidate],
+    ) -> dict[str, Candidate]:
+        """Let a leaf without a value share another's, where its own label or its sense allows it."""
+        by_concept = {plan.concept.key: key for key, plan in plans.items() if plan.concept}
+        shared = dict(chosen)
+        for key, plan in plans.items():
+            if key in chosen:
+                continue
+            best = next(iter(options[key]), None)
+            if best and best.score >= SHARED_LEAST:
+                shared[key] = lowered(best, SHARED)
+            elif plan.concept and plan.concept.key in STANDS_FOR:
+                other = chosen.get(by_concept.get(STANDS_FOR[plan.concept.key], ""))
+                if other:
+                    shared[key] = lowered(other, STAND_IN)
+        return shared
+
+    def _value(self, leaf: Leaf, chosen: Candidate, options: Sequence[Candidate]) -> FieldValue:
+        value = convert(chosen.span.value, leaf, chosen.span.text)
+        others = [each for each in options if each.span.value != chosen.span.value][:ALTERNATIVES]
+        return FieldValue(
+            value=value,
+            confidence=confidence_of(chosen, options),
+            citations=(cite(self._view, chosen.span.tokens, match_of(value, chosen.span.text)),),
+            alternatives=tuple(self._alternative(leaf, each) for each in others),
+        )
+
+    def _alternative(self, leaf: Leaf, candidate: Candidate) -> Alternative:
+        value = convert(candidate.span.value, leaf, candidate.span.text)
+        return Alternative(
+            value=value,
+            confidence=confidence_of(candidate, ()) // 2,
+            citations=(cite(self._view, candidate.span.tokens, match_of(value, candidate.span.text)),),
+        )
+
+    def _find_records(self) -> tuple[dict[Path, list[Record]], frozenset[int]]:
+        records: dict[Path, list[Record]] = {}
+        used: frozenset[int] = frozenset()
+        for array in arrays(self._compiled.root):
+            if isinstance(array.item, ObjectNode):
+                plans = [self._plans[plan_leaf(leaf).key] for leaf in _flat_leaves(array.item)]
+                records[array.path], rows = self._records.records(plans)
+                used |= rows
+        return records, used
+
+    def _line_sum(self, records: Mapping[Path, Sequence[Record]]) -> Decimal | None:
+        """Return what the items' amounts add up to, None when they have none."""
+        for found in records.values():
+            for key, plan in self._plans.items():
+                amounts = [record[key].span.value for record in found if key in record]
+                if plan.concept and plan.concept.key == LINE_AMOUNT and amounts:
+                    return sum((each for each in amounts if isinstance(each, Decimal)), Decimal(0))
+        return None
+
+    def _items(self, records: Mapping[Path, Sequence[Record]], finder: Finder) -> Items:
+        items: dict[Path, list[dict[Path, FieldValue]]] = {
+            path: [
+                {
+                    self._plans[key].leaf.path: self._value(self._plans[key].leaf, each, ())
+                    for key, each in record.items()
+                }
+                for record in found
+            ]
+            for path, found in records.items()
+        }
+        for array in arrays(self._compiled.root):
+            if isinstance(array.item, Leaf):
+                leaf = array.item
+                plan = self._plans[plan_leaf(leaf).key]
+                found = scalar_items(plan, finder, self._sources)
+                items[array.path] = [{leaf.path: self._value(leaf, each, ())} for each in found]
+        return items
+
+
+def arrays(node: Node) -> Iterator[ArrayNode]:
+    """Yield the arrays that stand in no other array."""
+    match node:
+        case ArrayNode():
+            yield node
+        case ObjectNode():
+            for _, child in node.children:
+                yield from arrays(child)
+        case Leaf():
+            return
+
+
+def _flat_leaves(node: ObjectNode) -> Iterator[Leaf]:
+    """Yield the leaves of an item that stand in no further array."""
+    depth = node.path.count("[]")
+    return (leaf for leaf in walk_leaves(node) if leaf.path.count("[]") == depth)

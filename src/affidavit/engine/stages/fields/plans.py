@@ -1,0 +1,231 @@
+"""Decide for each leaf of a schema what to look for: its kind, its concept, its labels, its party."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+
+from rapidfuzz import fuzz, process
+
+from affidavit.engine.schema import Leaf, LeafType
+from affidavit.engine.stages.fields.lexicon import BY_KEY, CONCEPTS, PARTIES, Concept, Kind, Scope
+from affidavit.engine.stages.fields.phrases import label_key
+from affidavit.engine.stages.values.currencies import CURRENCY_CODES
+from affidavit.engine.stages.values.folding import split_name
+
+WEAK = 0.8  # of a strong label
+FUZZY_NAME = 88  # "invoce_number" is invoice number, "line_id" is not line
+OTHER_SCOPE = 0.6  # a line's concept for a value outside any array, and the other way round
+LONGEST_LABEL = 6  # words; a longer description explains, it does not name
+MIN_CONCEPT = 0.5
+
+NUMERIC_KINDS = frozenset({Kind.MONEY, Kind.QUANTITY, Kind.PERCENT})
+
+_BY_FORMAT = {
+    "date": Kind.DATE,
+    "date-time": Kind.DATE,
+    "email": Kind.EMAIL,
+    "idn-email": Kind.EMAIL,
+    "uri": Kind.URI,
+    "url": Kind.URI,
+    "currency": Kind.CURRENCY,
+    "iban": Kind.IBAN,
+}
+_BY_WORD = {
+    "date": Kind.DATE,
+    "datum": Kind.DATE,
+    "email": Kind.EMAIL,
+    "url": Kind.URI,
+    "website": Kind.URI,
+    "iban": Kind.IBAN,
+    "bic": Kind.BIC,
+    "phone": Kind.PHONE,
+    "currency": Kind.CURRENCY,
+    "country": Kind.COUNTRY,
+    "amount": Kind.MONEY,
+    "total": Kind.MONEY,
+    "price": Kind.MONEY,
+    "cost": Kind.MONEY,
+    "fee": Kind.MONEY,
+    "balance": Kind.MONEY,
+    "salary": Kind.MONEY,
+    "percent": Kind.PERCENT,
+    "percentage": Kind.PERCENT,
+    "number": Kind.CODE,
+    "no": Kind.CODE,
+    "nr": Kind.CODE,
+    "id": Kind.CODE,
+    "code": Kind.CODE,
+    "reference": Kind.CODE,
+    "ref": Kind.CODE,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How to look for a leaf. `own` are the leaf's own labels, squashed, with their strength.
+
+    `key` is the name under which the leaf's own labels are found; `party` is whose it is.
+    """
+
+    leaf: Leaf
+    kind: Kind
+    concept: Concept | None
+    own: tuple[tuple[str, float], ...]
+    party: str | None = None
+
+    @property
+    def key(self) -> str:
+        return "leaf:" + "/".join(self.leaf.path)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The keys of labels that mean this leaf."""
+        return (self.key, self.concept.key) if self.concept else (self.key,)
+
+
+def plan_leaf(leaf: Leaf) -> Plan:
+    """Return what to look for to fill `leaf`."""
+    party, rest = _party_of(leaf)
+    concept = _concept_of(leaf, rest, party)
+    kind = _kind_of(leaf, concept)
+    if concept and concept.kind is Kind.PARTY and concept.key in PARTIES:
+        party = concept.key
+    return Plan(leaf=leaf, kind=kind, concept=concept, own=tuple(_own_labels(leaf, party)), party=party)
+
+
+def _party_of(leaf: Leaf) -> tuple[str | None, list[str]]:
+    """Return whose value it is and what is left of the name: seller.name and seller_name are alike."""
+    words = split_name(leaf.name)
+    for group in reversed(leaf.groups):
+        found = _party_named(split_name(group))
+        if found:
+            return found, words
+    if _exact(" ".join(words)):
+        return None, words
+    for length in range(len(words) - 1, 0, -1):
+        found = _party_named(words[:length])
+        if found:
+            return found, words[length:]
+    return None, words
+
+
+def _party_named(words: list[str]) -> str | None:
+    named = _exact(" ".join(words))
+    return next((party for party in PARTIES if named.get(party, 0) >= WEAK), None)
+
+
+def _concept_of(leaf: Leaf, rest: list[str], party: str | None) -> Concept | None:
+    scores: dict[str, float] = {}
+    for text, weight in _texts(leaf, rest):
+        for key, strength in _similar(text).items():
+            scores[key] = max(scores.get(key, 0.0), strength * weight)
+    fitting = {
+        key: score * _type_fit(leaf, BY_KEY[key]) * _scope_fit(leaf, BY_KEY[key], party)
+        for key, score in scores.items()
+    }
+    best = max(fitting, key=lambda key: fitting[key], default=None)
+    return BY_KEY[best] if best is not None and fitting[best] >= MIN_CONCEPT else None
+
+
+def _texts(leaf: Leaf, rest: list[str]) -> Iterator[tuple[str, float]]:
+    yield " ".join(rest), 1.0
+    if not leaf.repeats and leaf.groups:
+        yield " ".join([*split_name(leaf.groups[-1]), *rest]), 1.0
+    if leaf.title:
+        yield leaf.title, 0.98
+    if leaf.description and len(leaf.description.split()) <= LONGEST_LABEL:
+        yield leaf.description, 0.95
+
+
+def _type_fit(leaf: Leaf, concept: Concept) -> float:
+    numeric = concept.kind in NUMERIC_KINDS
+    if leaf.format in _BY_FORMAT and concept.kind is not _BY_FORMAT[leaf.format]:
+        return 0.0
+    match leaf.type:
+        case LeafType.STRING:
+            return 0.7 if numeric else 1.0
+        case LeafType.NUMBER | LeafType.INTEGER:
+            return 1.0 if numeric else 0.55 if concept.kind is Kind.CODE else 0.0
+        case LeafType.BOOLEAN:
+            return 0.0
+
+
+def _scope_fit(leaf: Leaf, concept: Concept, party: str | None) -> float:
+    if leaf.repeats != (concept.scope is Scope.LINE):
+        return OTHER_SCOPE
+    if party and concept.scope is not Scope.PARTY:
+        return OTHER_SCOPE
+    return 1.0
+
+
+def _kind_of(leaf: Leaf, concept: Concept | None) -> Kind:
+    if leaf.type is LeafType.BOOLEAN:
+        return Kind.BOOLEAN
+    if leaf.enum:
+        return Kind.CURRENCY if set(leaf.enum) <= CURRENCY_CODES else Kind.CHOICE
+    if leaf.format in _BY_FORMAT:
+        return _BY_FORMAT[leaf.format]
+    if concept:
+        return concept.kind
+    guessed = next((_BY_WORD[word] for word in reversed(split_name(leaf.name)) if word in _BY_WORD), None)
+    if leaf.type is LeafType.STRING:
+        return guessed if guessed and guessed not in NUMERIC_KINDS else Kind.TEXT
+    return guessed if guessed in NUMERIC_KINDS or guessed is Kind.CODE else Kind.QUANTITY
+
+
+def _own_labels(leaf: Leaf, party: str | None) -> Iterator[tuple[str, float]]:
+    name = " ".join(split_name(leaf.name))
+    group = " ".join(split_name(leaf.groups[-1])) if leaf.groups else ""
+    if group and not leaf.repeats:
+        yield label_key(f"{group} {name}"), 1.0
+        yield label_key(name), 0.6 if party else 0.8
+    else:
+        yield label_key(name), 1.0
+    if leaf.title:
+        yield label_key(leaf.title), 1.0
+    if leaf.description and len(leaf.description.split()) <= LONGEST_LABEL:
+        yield label_key(leaf.description), 0.9
+
+
+@cache
+def labels_of_concepts() -> dict[str, dict[str, float]]:
+    """Return, for each squashed label of the lexicon, the concepts it names and how strongly."""
+    found: dict[str, dict[str, float]] = {}
+    for concept in CONCEPTS:
+        for label in concept.strong:
+            found.setdefault(label_key(label), {})[concept.key] = 1.0
+        for label in concept.weak:
+            found.setdefault(label_key(label), {}).setdefault(concept.key, WEAK)
+    return found
+
+
+def _exact(text: str) -> dict[str, float]:
+    return labels_of_concepts().get(label_key(text), {})
+
+
+def _similar(text: str) -> dict[str, float]:
+    exact = _exact(text)
+    if exact:
+        return exact
+    key = label_key(text)
+    found: dict[str, float] = {}
+    for label, score, _ in process.extract(
+        key, labels_of_concepts().keys(), scorer=fuzz.ratio, score_cutoff=FUZZY_NAME, limit=5
+    ):
+        if len(label) < 5:  # noqa: PLR2004  one letter more or less makes another short word
+            continue
+        for concept, strength in labels_of_concepts()[label].items():
+            found[concept] = max(found.get(concept, 0.0), strength * score / 100 * 0.9)
+    return found or _contained(text)
+
+
+def _contained(text: str) -> dict[str, float]:
+    """Return the concepts whose label is the end of `text`: supplier invoice number."""
+    words = split_name(text)
+    for start in range(1, len(words) - 1):
+        exact = _exact(" ".join(words[start:]))
+        if exact:
+            return {concept: strength * 0.75 for concept, strength in exact.items()}
+    return {}
