@@ -1,0 +1,53 @@
+"""Talk to an Affidavit service from Python. Needs httpx and pydantic, and nothing of the server."""
+
+from affidavit.client.async_client import AsyncClient
+from affidavit.client.call import Submission
+from affidavit.client.errors import (
+    AffidavitError,
+    ApiError,
+    ConnectionFailed,
+    JobCanceled,
+    JobFailed,
+    ResultExpired,
+    ReviewRequired,
+    WaitTimeout,
+)
+from affidavit.client.models import (
+    Citation,
+    FieldValue,
+    FileInfo,
+    Job,
+    JobError,
+    JobStatus,
+    Problem,
+    Progress,
+    Result,
+)
+from affidavit.client.retry import RetryPolicy
+from affidavit.client.source import Text
+from affidavit.client.sync_client import Client
+
+__all__ = [
+    "AffidavitError",
+    "ApiError",
+    "AsyncClient",
+    "Citation",
+    "Client",
+    "ConnectionFailed",
+    "FieldValue",
+    "FileInfo",
+    "Job",
+    "JobCanceled",
+    "JobError",
+    "JobFailed",
+    "JobStatus",
+    "Problem",
+    "Progress",
+    "Result",
+    "ResultExpired",
+    "RetryPolicy",
+    "ReviewRequired",
+    "Submission",
+    "Text",
+    "WaitTimeout",
+]

@@ -1,0 +1,149 @@
+"""What the service answers with. New members of later servers are kept, not refused."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Loose(BaseModel):
+    """An answer: immutable; what this version does not know is in `model_extra`."""
+
+    model_config = ConfigDict(frozen=True, extra="allow")
+
+
+class JobStatus(StrEnum):
+    QUEUED = "queued"
+    PROCESSING = "processing"
+    REVIEW_REQUIRED = "review_required"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELED = "canceled"
+
+
+RESTING = frozenset(
+    {JobStatus.COMPLETED, JobStatus.FAILED, JobStatus.CANCELED, JobStatus.REVIEW_REQUIRED}
+)  # nothing more happens by itself
+
+
+class PageProgress(Loose):
+    total: int | None = None
+    done: int = 0
+    failed: int = 0
+
+
+class Progress(Loose):
+    """How far a job is. `percent` is 0 to 100."""
+
+    percent: float = 0
+    stage: str | None = None
+    message: str | None = None
+    pages: PageProgress = PageProgress()
+
+
+class JobError(Loose):
+    """Why a job failed. `category` says who can do something about it."""
+
+    code: str
+    message: str
+    category: str | None = None
+    phase: str | None = None
+    page: int | None = None
+    retryable: bool = False
+
+
+class Job(Loose):
+    id: str
+    kind: str = "job"
+    operation: str
+    status: JobStatus
+    progress: Progress = Progress()
+    queue_position: int | None = None
+    created_at: datetime
+    started_at: datetime | None = None
+    updated_at: datetime | None = None
+    completed_at: datetime | None = None
+    retry_after_ms: int | None = None
+    result_available: bool = False
+    result_url: str | None = None
+    result_expires_at: datetime | None = None
+    error: JobError | None = None
+    retry_of: str | None = None
+    parent_id: str | None = None
+    file_id: str | None = None
+    metadata: dict[str, str] = Field(default_factory=dict)
+    children: dict[str, int] | None = None
+
+    @property
+    def is_resting(self) -> bool:
+        """Whether the job has ended, or waits for a person."""
+        return self.status in RESTING
+
+
+class JobPage(Loose):
+    items: list[Job]
+    next_cursor: str | None = None
+
+
+class FileInfo(Loose):
+    id: str
+    filename: str | None = None
+    media_type: str | None = None
+    size_bytes: int
+    sha256: str
+    created_at: datetime | None = None
+
+
+class FieldError(Loose):
+    """One offending member of a request; `pointer` is a JSON Pointer into it."""
+
+    pointer: str = ""
+    message: str
+    code: str | None = None
+
+
+class Problem(Loose):
+    """An error of the service (RFC 9457)."""
+
+    status: int
+    code: str
+    title: str = ""
+    detail: str = ""
+    request_id: str | None = None
+    retryable: bool = False
+    errors: list[FieldError] = Field(default_factory=list)
+
+
+class Citation(Loose):
+    """The words on a page that a value came from. `box` is (x0, y0, x1, y1) in page units."""
+
+    page: int
+    box: tuple[float, float, float, float]
+    quote: str
+    match: str | None = None
+
+
+class FieldValue(Loose):
+    """A value with its evidence. `confidence` is 0 to 100."""
+
+    value: Any = None
+    confidence: float | None = None
+    citations: list[Citation] = Field(default_factory=list)
+
+
+class Result(Loose):
+    """What was read. `fields` is keyed by path in `data`: `total`, `lines[0].quantity`."""
+
+    markdown: str = ""
+    pages: list[dict[str, Any]] = Field(default_factory=list)
+    tables: list[dict[str, Any]] = Field(default_factory=list)
+    data: Any = None
+    fields: dict[str, FieldValue] = Field(default_factory=dict)
+    ungrounded_fields: list[str] = Field(default_factory=list)
+    confidence: float | None = None
+    completeness: dict[str, Any] = Field(default_factory=dict)
+    engine: dict[str, Any] = Field(default_factory=dict)
+    usage: dict[str, Any] = Field(default_factory=dict)

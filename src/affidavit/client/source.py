@@ -1,0 +1,57 @@
+"""Tell what a source is: bytes to send along, or words that name it."""
+
+from __future__ import annotations
+
+import base64
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from affidavit.client.models import FileInfo
+from affidavit.client.multipart import FilePart, file_part
+
+_FILE_ID = re.compile(r"file_[0-9a-z]{26}")
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Plain text as a source, apart from paths and URLs, which are strings too."""
+
+    text: str
+    filename: str | None = None
+
+
+Source = str | Path | bytes | BinaryIO | FileInfo | Text
+
+
+def resolve(source: Source, filename: str | None = None) -> FilePart | dict[str, str]:
+    """Return the file to send, or the `source` member of the request.
+
+    A string is a URL if it has `://`, the id of an uploaded file if it looks like one, else a path.
+    """
+    match source:
+        case Text():
+            named = filename or source.filename
+            return {"text": source.text} | ({"filename": named} if named else {})
+        case FileInfo():
+            return {"file_id": source.id}
+        case str() if _URL.match(source):
+            return {"url": source}
+        case str() if _FILE_ID.fullmatch(source):
+            return {"file_id": source}
+        case str():
+            return file_part(Path(source), filename)
+        case _:
+            return file_part(source, filename)
+
+
+def inline(source: Source, filename: str | None = None) -> dict[str, str]:
+    """Return the `source` member with the bytes in it, for items of a batch. For small files."""
+    resolved = resolve(source, filename)
+    if isinstance(resolved, dict):
+        return resolved
+    with resolved.opened() as file:
+        encoded = base64.b64encode(file.read()).decode("ascii")
+    return {"base64": encoded, "filename": resolved.filename}

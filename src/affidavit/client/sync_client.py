@@ -1,0 +1,222 @@
+"""The client for ordinary code: each method returns when its answer is there."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from itertools import count
+from pathlib import Path
+from typing import Any, BinaryIO, Self, TypeVar, Unpack
+
+import httpx
+
+from affidavit.client import call
+from affidavit.client.call import About, Call, Schema, Submission
+from affidavit.client.connection import Connection, reply_of, unreached
+from affidavit.client.models import FileInfo, Job, JobStatus, Result
+from affidavit.client.multipart import OnProgress, file_part
+from affidavit.client.retry import RetryPolicy
+from affidavit.client.source import Source
+from affidavit.client.waiting import OnJob, Waiting, settled
+
+T = TypeVar("T")
+
+SYNC_HOLD_SECONDS = 60.0  # on top of the timeout, while the service works on a synchronous call
+PATIENT = RetryPolicy()
+
+
+class Client:
+    """Talks to an Affidavit service. Use it as a context manager, or call `close`.
+
+    Every method raises ApiError when the service refuses and ConnectionFailed when it cannot be
+    reached. What passes by itself is tried again; every POST has an idempotency key, so that a
+    second attempt never does anything twice. `base_url` and `api_key` come from AFFIDAVIT_URL and
+    AFFIDAVIT_API_KEY when they are not given. `timeout` is the longest silence in seconds.
+    """
+
+    def __init__(
+        self,
+        base_url: str = "",
+        api_key: str | None = None,
+        *,
+        timeout: float = 30,
+        retry: RetryPolicy = PATIENT,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        self._connection = Connection(base_url, api_key, timeout)
+        self._http = httpx.Client(**self._connection.options(), transport=transport)
+        self._retry = retry
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def upload(
+        self,
+        source: str | Path | bytes | BinaryIO,
+        *,
+        filename: str | None = None,
+        on_progress: OnProgress | None = None,
+        idempotency_key: str | None = None,
+    ) -> FileInfo:
+        """Store a file to use it often. `on_progress` is told of bytes sent, and in all."""
+        content = Path(source) if isinstance(source, str) else source
+        return self.send(call.upload(file_part(content, filename), on_progress, idempotency_key))
+
+    def file(self, file_id: str) -> FileInfo:
+        """Look a file up."""
+        return self.send(call.get_file(file_id))
+
+    def page_image(self, file_id: str, number: int) -> bytes:
+        """Return the image (WebP) of a page, from 1, of a file that was read."""
+        return self.send(call.get_page_image(file_id, number))
+
+    def delete_file(self, file_id: str) -> None:
+        """Delete a file."""
+        self.send(call.delete_file(file_id))
+
+    def submit(
+        self,
+        submission: Submission,
+        *,
+        on_upload: OnProgress | None = None,
+        idempotency_key: str | None = None,
+    ) -> Job:
+        """Submit anything; `parse` and `extract` are shorter ways."""
+        return self.send(call.submit(submission, on_upload, idempotency_key))
+
+    def parse(
+        self,
+        source: Source,
+        *,
+        on_upload: OnProgress | None = None,
+        idempotency_key: str | None = None,
+        **about: Unpack[About],
+    ) -> Job:
+        """Have a document read: a path, URL, file id, bytes, open file or Text."""
+        return self.send(call.submit(Submission("parse", source, **about), on_upload, idempotency_key))
+
+    def extract(
+        self,
+        source: Source,
+        schema: Schema,
+        *,
+        on_upload: OnProgress | None = None,
+        idempotency_key: str | None = None,
+        **about: Unpack[About],
+    ) -> Job:
+        """Have a JSON Schema, or a pydantic model, filled from a document."""
+        submission = Submission("extract", source, schema, **about)
+        return self.send(call.submit(submission, on_upload, idempotency_key))
+
+    def run(
+        self,
+        submission: Submission,
+        *,
+        timeout: float | None = None,
+        on_upload: OnProgress | None = None,
+        idempotency_key: str | None = None,
+    ) -> Result:
+        """Submit and return the result, in one request when that is quick. Raises as `wait`."""
+        found = self.send(call.submit_and_wait(submission, on_upload, idempotency_key, SYNC_HOLD_SECONDS))
+        if isinstance(found, Result):
+            return found
+        return self.result(self.wait(found, timeout=timeout).id)
+
+    def submit_batch(
+        self,
+        items: Sequence[Submission],
+        *,
+        metadata: Mapping[str, str] | None = None,
+        idempotency_key: str | None = None,
+    ) -> Job:
+        """Submit many documents under one parent job; all are accepted, or none.
+
+        Paths and bytes go into the request itself: upload large files first.
+        """
+        return self.send(call.submit_batch(items, metadata, idempotency_key))
+
+    def job(self, job_id: str) -> Job:
+        """Return a job as it is now."""
+        return self.send(call.get_job(job_id))
+
+    def jobs(
+        self,
+        *,
+        status: JobStatus | str | None = None,
+        operation: str | None = None,
+        created_after: datetime | None = None,
+        created_before: datetime | None = None,
+        parent_id: str | None = None,
+        metadata: Mapping[str, str] | None = None,
+        page_size: int | None = None,
+    ) -> Iterator[Job]:
+        """Iterate over jobs, newest first, fetching pages as they are needed."""
+        cursor: str | None = None
+        while True:
+            page = self.send(
+                call.list_jobs(
+                    status=status,
+                    operation=operation,
+                    created_after=created_after,
+                    created_before=created_before,
+                    parent_id=parent_id,
+                    metadata=metadata,
+                    limit=page_size,
+                    cursor=cursor,
+                )
+            )
+            yield from page.items
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    def result(self, job_id: str) -> Result:
+        """Return a job's result. Raises JobFailed, JobCanceled, ReviewRequired, ResultExpired."""
+        return self.send(call.get_result(job_id))
+
+    def cancel(self, job_id: str) -> Job:
+        """Cancel a job."""
+        return self.send(call.cancel(job_id))
+
+    def wait(self, job: Job | str, *, timeout: float | None = None, on_progress: OnJob | None = None) -> Job:
+        """Wait until a job has completed or waits for a review; `timeout` in seconds.
+
+        Asks as often as the service's hints say. Raises JobFailed, JobCanceled, WaitTimeout.
+        """
+        job_id = job if isinstance(job, str) else job.id
+        waiting = Waiting(job_id, timeout, on_progress, time.monotonic())
+        while True:
+            found = self.send(waiting.ask(time.monotonic()))
+            pause = waiting.take(found, time.monotonic())
+            if pause is None:
+                return settled(found)
+            time.sleep(pause)
+
+    def capabilities(self) -> dict[str, Any]:
+        """Return what the service can do, and its limits."""
+        return self.send(call.capabilities())
+
+    def send(self, request: Call[T]) -> T:
+        """Send a call, again if need be, and read the answer."""
+        for attempt in count():
+            try:
+                response = self._http.request(**self._connection.request(request, is_async=False))
+            except httpx.TransportError as error:
+                pause = self._retry.after_failure(attempt, error)
+                if pause is None:
+                    raise unreached(error) from error
+            else:
+                answer = reply_of(response, request)
+                pause = self._retry.after_reply(attempt, answer)
+                if pause is None:
+                    return request.read(answer)
+            time.sleep(pause)
+        raise AssertionError("count() does not end")
