@@ -257,6 +257,7 @@ def upgrade() -> None:
         sa.Column("priority", sa.SmallInteger(), server_default="0", nullable=False),
         sa.Column("pages", postgresql.ARRAY(sa.Integer()), nullable=True),
         sa.Column("pages_done", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("pages_read", sa.Integer(), server_default="0", nullable=False),
         sa.Column(
             "failed_pages", postgresql.JSONB(astext_type=sa.Text()), server_default="[]", nullable=False
         ),

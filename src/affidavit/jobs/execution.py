@@ -56,7 +56,7 @@ RETURNING j.status
 """
 
 _REPORT: Final = text("""
-UPDATE job_tasks SET pages_done = :done, failed_pages = :failed
+UPDATE job_tasks SET pages_done = :done, pages_read = pages_read + :read, failed_pages = :failed
 WHERE id = :task_id AND attempt = :attempt AND status = 'running' RETURNING id
 """).bindparams(bindparam("failed", type_=JSONB))
 
@@ -374,7 +374,7 @@ async def _add_task(
 
 
 async def _report(session: AsyncSession, held: Claim, news: Report, reading_key: str) -> None:
-    values = {"done": news.pages_done, "failed": list(news.failed)}
+    values = {"done": news.pages_done, "read": len(news.read), "failed": list(news.failed)}
     fence = {"task_id": held.task_id, "attempt": held.attempt}
     if (await session.execute(_REPORT, values | fence)).first() is None:
         raise Fenced

@@ -113,7 +113,8 @@ class Task(Base):
 
     `attempt` rises with every claim and is the fence; `failures` and `crashes` are the two
     budgets: retryable errors, and leases that died. `pages` is NULL until the document was
-    opened, and stays so for a document that fits one batch.
+    opened, and stays so for a document that fits one batch. `pages_done` counts those of this task
+    that are there, `pages_read` those that any of its attempts had to read: the work that was paid.
     """
 
     __tablename__ = "job_tasks"
@@ -138,6 +139,7 @@ class Task(Base):
     priority: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     pages: Mapped[list[int] | None] = mapped_column(ARRAY(Integer))
     pages_done: Mapped[int] = mapped_column(Integer, server_default="0")
+    pages_read: Mapped[int] = mapped_column(Integer, server_default="0")
     failed_pages: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, server_default="[]")
     attempt: Mapped[int] = mapped_column(Integer, server_default="0")
     failures: Mapped[int] = mapped_column(Integer, server_default="0")
