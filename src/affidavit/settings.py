@@ -22,10 +22,13 @@ PositiveSeconds = Annotated[float, Field(gt=0)]
 _POSTGRES_SCHEMES = ("postgresql+asyncpg", "postgresql", "postgres")
 
 
-def from_environment() -> Settings:
-    """Read the settings, or end the program with the name of each variable that is missing or wrong."""
+def from_environment(**given: Any) -> Settings:
+    """Read the settings, or end the program with the name of each variable that is missing or wrong.
+
+    What is given by name comes before the environment.
+    """
     try:
-        return Settings()
+        return Settings(**given)
     except ValidationError as invalid:
         raise SystemExit("\n".join(["These settings must be mended:", *_complaints(invalid)])) from None
 
