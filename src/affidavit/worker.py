@@ -15,8 +15,8 @@ from typing import Any, Final
 
 import structlog
 
-from affidavit.engine.ocr.choice import engine_versions
 from affidavit.engine.spec import Limits
+from affidavit.engine.versions import reading_versions
 from affidavit.infra.blobs import open_store
 from affidavit.infra.db import Database
 from affidavit.infra.fetch import FetchPolicy
@@ -157,7 +157,7 @@ def open_workshop(settings: Settings, scratch: Path) -> Workshop:
         ),
         fetching=fetch_policy(settings),
         scratch=scratch,
-        engine_versions=engine_versions(),
+        engine_versions=reading_versions(),
     )
 
 

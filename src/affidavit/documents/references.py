@@ -37,7 +37,7 @@ def pages_owner(document_sha256: str, reading_key: str) -> str:
 
 
 async def add(session: AsyncSession, environment_id: str, owner: str, digests: Iterable[str]) -> None:
-    """Reference blobs for an owner; those that it references already are left as they are."""
+    """Add references of an owner to blobs; those that it references already are left as they are."""
     rows = [
         {"environment_id": environment_id, "sha256": digest, "owner": owner}
         for digest in sorted(set(digests))

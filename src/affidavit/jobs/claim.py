@@ -102,7 +102,7 @@ class Beat(Enum):
     ENDED = auto()  # the job was canceled, or failed elsewhere
 
 
-class Fenced(Exception):  # noqa: N818 - an outcome, not an error
+class Fenced(Exception):
     """The task is no longer ours; discard what was done and stop quietly."""
 
 

@@ -426,7 +426,7 @@ async def _queue_finish(session: AsyncSession, held: Claim, n: int, *, allow_par
 def pages_failed(pages: list[int]) -> JobError:
     """Return the error of a job that lost pages and was not told to go on without them."""
     shown = ", ".join(str(page) for page in pages[:20])
-    more = f" and {len(pages) - 20} more" if len(pages) > 20 else ""  # noqa: PLR2004 - as above
+    more = f" and {len(pages) - 20} more" if len(pages) > 20 else ""
     return JobError(
         code="PAGES_FAILED",
         message=f"Pages {shown}{more} could not be read. Submit the job again to read only those anew, "

@@ -116,8 +116,8 @@ class Runner:
             await execution.release(self._shop.db, held)
             log.info("task.released", **_ids(held))
             raise
-        except Exception as error:  # noqa: BLE001 - the lease dies and the task is taken back
-            log.error("task.lost", **_ids(held), error=type(error).__name__, exc_info=True)
+        except Exception as error:
+            log.exception("task.lost", **_ids(held), error=type(error).__name__)
         finally:
             beat.cancel()
             await asyncio.gather(beat, return_exceptions=True)
@@ -163,29 +163,17 @@ class Runner:
 
     async def _attempt(self, held: Claim) -> tuple[JobError, int] | None:
         """Do the task; return why it failed and how many tries that is worth."""
-        budget = self._shop.policy.max_failures
+        steps = {TaskKind.FETCH: self._fetch, TaskKind.READ: self._read, TaskKind.FINISH: self._finish}
         try:
             async with open_workspace(self._shop.scratch, f"{held.task_id}-{held.attempt}") as workspace:
-                match held.kind:
-                    case TaskKind.FETCH:
-                        return await self._fetch(held, workspace)
-                    case TaskKind.READ:
-                        return await self._read(held, workspace)
-                    case TaskKind.FINISH:
-                        return await self._finish(held, workspace)
+                return await steps[held.kind](held, workspace)
         except Fenced:
             raise
-        except OutputRejected:
-            return BAD_OUTPUT, TRIES[Ending.CRASHED]
-        except (BlobMissing, BlobCorrupt):
-            return SOURCE_LOST, 1
-        except StoreUnavailable:
-            return STORAGE, budget
-        except EngineError as error:
-            return _refused(error), 1
-        except Exception as error:  # noqa: BLE001 - the job's error must say something in any case
-            log.error("task.failed", **_ids(held), error=type(error).__name__, exc_info=True)
-            return INTERNAL, budget
+        except Exception as error:
+            found = _judged(error, self._shop.policy.max_failures)
+            if found[0] is INTERNAL:
+                log.exception("task.failed", **_ids(held), error=type(error).__name__)
+            return found
 
     async def _fail(self, held: Claim, error: JobError, tries: int) -> None:
         over = await execution.fail(self._shop.db, held, error, self._shop.policy, tries=tries)
@@ -382,8 +370,22 @@ def _head(path: Path) -> bytes:
         return file.read(HEAD_BYTES)
 
 
-def _refused(error: EngineError) -> JobError:
-    return JobError(error.code, error.message, error.category, page=error.page, retryable=error.retryable)
+def _judged(error: Exception, budget: int) -> tuple[JobError, int]:
+    """Say what went wrong in the worker's own part, and how many tries that is worth."""
+    match error:
+        case EngineError():
+            found = JobError(
+                error.code, error.message, error.category, page=error.page, retryable=error.retryable
+            )
+            return found, 1
+        case OutputRejected():
+            return BAD_OUTPUT, TRIES[Ending.CRASHED]
+        case BlobMissing() | BlobCorrupt():
+            return SOURCE_LOST, 1
+        case StoreUnavailable():
+            return STORAGE, budget
+        case _:
+            return INTERNAL, budget
 
 
 def _unfinished(outcome: Outcome, reading: Reading) -> tuple[JobError, int]:

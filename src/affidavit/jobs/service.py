@@ -81,12 +81,12 @@ class Jobs:
         """Return jobs, newest first. Raises RequestInvalid for a cursor that is not ours."""
         return await repository.find_page(self._db, environment_id, wanted, limit, cursor)
 
-    async def wait(self, environment_id: str, job_id: str, timeout: float) -> JobView:
-        """Return the job once it has settled, or as it is after `timeout` seconds."""
+    async def wait(self, environment_id: str, job_id: str, seconds: float) -> JobView:
+        """Return the job once it has settled, or as it is after so many seconds."""
         found = await self.get(environment_id, job_id)
         if found.status in TERMINAL or found.status is JobStatus.REVIEW_REQUIRED:
             return found
-        await self._watch.settled(job_id, timeout)
+        await self._watch.settled(job_id, seconds)
         return await self.get(environment_id, job_id)
 
     async def cancel(self, environment_id: str, job_id: str) -> JobView:

@@ -59,7 +59,7 @@ class Submission:
 
     operation: Operation
     source: SourceRef
-    options: Options = Options()
+    options: Options = field(default_factory=Options)
     json_schema: dict[str, Any] | None = None
     store: bool = True
     priority: Priority = Priority.NORMAL

@@ -23,14 +23,14 @@ class Watch:
         self._waiters: defaultdict[str, set[asyncio.Future[None]]] = defaultdict(set)
         self._poller: asyncio.Task[None] | None = None
 
-    async def settled(self, job_id: str, timeout: float) -> bool:
-        """Wait until the job ends or needs a review; False when `timeout` seconds passed first."""
+    async def settled(self, job_id: str, seconds: float) -> bool:
+        """Wait until the job ends or needs a review; False when so many seconds passed first."""
         future = asyncio.get_running_loop().create_future()
         self._waiters[job_id].add(future)
         if self._poller is None or self._poller.done():
             self._poller = asyncio.create_task(self._poll())
         try:
-            await asyncio.wait_for(future, timeout)
+            await asyncio.wait_for(future, seconds)
         except TimeoutError:
             return False
         finally:

@@ -24,7 +24,7 @@ PLAIN_NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,63}(\.[a-z0-9]{1,8}){1,2}")
 COPIES_AT_ONCE: Final = 8
 
 
-class OutputRejected(Exception):  # noqa: N818 - about the child, not an error of ours
+class OutputRejected(Exception):
     """What the child announced is not what lies there."""
 
 

@@ -1,0 +1,173 @@
+"""A stack of real processes that tests may kill: the API and workers, on a database of their own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+
+from affidavit.accounts.principal import Scope
+from affidavit.accounts.service import Accounts
+from affidavit.infra.db import Database
+
+SECRET_KEY = "a-secret-key-for-tests-of-32-bytes-or-more"
+PATIENCE = 60.0
+
+
+class Stack:
+    """Processes of one installation, each started and killed by name."""
+
+    def __init__(self, database_url: str, redis_url: str, folder: Path, **settings: object) -> None:
+        self.database_url = database_url
+        self.folder = folder
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        values = {
+            "database_url": database_url,
+            "redis_url": redis_url,
+            "secret_key": SECRET_KEY,
+            "data_dir": folder,
+            "port": self.port,
+            "log_level": "info",
+            "worker_slots": 2,
+            # The times of production, scaled: four beats to a lease, as there.
+            "lease_seconds": 4,
+            "heartbeat_seconds": 1,
+            "reap_seconds": 0.5,
+            "poll_limit_per_second": 1000,
+            **settings,
+        }
+        given = {name: value for name, value in os.environ.items() if not name.startswith("AFFIDAVIT_")}
+        self.environment = given | {f"AFFIDAVIT_{name.upper()}": str(value) for name, value in values.items()}
+        self.key = asyncio.run(self._make_key())
+        self.client = httpx.Client(
+            base_url=self.url, headers={"Authorization": f"Bearer {self.key}"}, timeout=PATIENCE
+        )
+
+    def start(self, name: str, *arguments: str) -> subprocess.Popen[bytes]:
+        """Start `affidavit ARGUMENTS`; its log goes to a file of that name."""
+        with (self.folder / f"{name}.log").open("ab") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "affidavit.cli", *arguments],
+                env=self.environment,
+                cwd=self.folder,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self.processes[name] = process
+        return process
+
+    def start_api(self) -> None:
+        self.start("api", "serve")
+        until(self._is_ready, "the API to be ready")
+
+    def start_worker(self, name: str = "worker") -> None:
+        self.start(name, "worker")
+
+    def kill(self, name: str) -> None:
+        """Send SIGKILL to the process alone: what it started has to notice by itself."""
+        process = self.processes.pop(name)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+
+    def close(self) -> None:
+        self.client.close()
+        for process in self.processes.values():
+            process.terminate()
+        for process in self.processes.values():
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+    def log(self, name: str) -> str:
+        return (self.folder / f"{name}.log").read_text()
+
+    def submit(self, data: bytes, *, filename: str = "a.pdf", **fields: str) -> str:
+        """Submit a document to /v1/parse and return the job's id."""
+        answer = self.client.post("/v1/parse", files={"file": (filename, data)}, data=fields)
+        assert answer.status_code == 202, answer.text
+        return str(answer.json()["id"])
+
+    def job(self, job_id: str) -> dict[str, Any]:
+        found: dict[str, Any] = self.client.get(f"/v1/jobs/{job_id}").raise_for_status().json()
+        return found
+
+    def await_end(self, job_id: str, patience: float = PATIENCE) -> dict[str, Any]:
+        until(
+            lambda: self.job(job_id)["status"] in ("completed", "failed", "canceled"),
+            f"the end of {job_id}",
+            patience,
+        )
+        return self.job(job_id)
+
+    def rows(self, statement: str, *args: object) -> list[dict[str, Any]]:
+        """Read the database directly: what the API says is what is being tested."""
+        return asyncio.run(self._rows(statement, *args))
+
+    def children(self, name: str) -> list[psutil.Process]:
+        return psutil.Process(self.processes[name].pid).children(recursive=True)
+
+    def _is_ready(self) -> bool:
+        assert self.processes["api"].poll() is None, self.log("api")[-3000:]
+        with contextlib.suppress(httpx.TransportError):
+            return self.client.get("/livez").status_code == 200
+        return False
+
+    async def _rows(self, statement: str, *args: object) -> list[dict[str, Any]]:
+        db = Database(self.database_url, pool_size=1)
+        await db.open()
+        try:
+            return [dict(row) for row in await db.fetch(statement, *args)]
+        finally:
+            await db.close()
+
+    async def _make_key(self) -> str:
+        db = Database(self.database_url, pool_size=1)
+        await db.open()
+        try:
+            made = await Accounts(db, SECRET_KEY).create_key(
+                environment="default", name="test", scopes=list(Scope)
+            )
+        finally:
+            await db.close()
+        return made.text
+
+
+def until(holds: Callable[[], bool], what: str, patience: float = PATIENCE) -> None:
+    """Poll until it holds, or fail and say what was waited for."""
+    deadline = time.monotonic() + patience
+    while not holds():
+        assert time.monotonic() < deadline, f"waited {patience} s for {what}"
+        time.sleep(0.05)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def running(database_url: str, redis_url: str, folder: Path, **settings: object) -> Iterator[Stack]:
+    """Yield a stack with an API, and stop whatever runs at the end."""
+    stack = Stack(database_url, redis_url, folder, **settings)
+    try:
+        stack.start_api()
+        yield stack
+    finally:
+        stack.close()
