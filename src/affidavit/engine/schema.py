@@ -284,8 +284,11 @@ class _Compiler:
                 part = _merge(_resolve(self._schema, reference, at), part)
                 at = reference.removeprefix("#")
             elif "allOf" in part:
+                together: Schema = {}
                 for index, branch in enumerate(part.pop("allOf")):
-                    part = _merge(self._effective(branch, f"{at}/allOf/{index}", seen)[0], part)
+                    effective = self._effective(branch, f"{at}/allOf/{index}", seen)[0]
+                    together = _merge(together, effective)
+                part = _merge(together, part)
             elif "anyOf" in part or "oneOf" in part:
                 branches = part.pop("anyOf", None) or part.pop("oneOf")
                 real = [branch for branch in branches if not _is_null(branch)]
