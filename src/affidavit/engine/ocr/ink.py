@@ -6,6 +6,7 @@ says it exactly: a word's edges are put into the white between it and its neighb
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,9 +33,9 @@ class Line:
         self._height, self._width = crop.shape[:2]
         self._to_page = _perspective(quad, self._width, self._height)
         self._ink = _ink(crop)
-        self._profile = self._ink.any(axis=0)
+        self._profile: NDArray[np.bool_] = np.any(self._ink, axis=0, keepdims=False)
         top, bottom = (int(share * self._height) for share in BODY)
-        self._body = self._ink[top : max(bottom, top + 1)].any(axis=0)
+        self._body: NDArray[np.bool_] = np.any(self._ink[top : max(bottom, top + 1)], axis=0)
 
     def boxes(self, spans: list[tuple[float, float]]) -> list[BoundingBox]:
         """Return the box on the page of each word.
@@ -46,7 +47,7 @@ class Line:
             return []
         centres = [(start * self._width, end * self._width) for start, end in spans]
         lefts, rights = [self._outer_left(centres[0][0])], []
-        for (_, end), (start, _) in zip(centres, centres[1:], strict=False):
+        for (_, end), (start, _) in pairwise(centres):
             right, left = self._between(end, start)
             rights.append(right)
             lefts.append(left)

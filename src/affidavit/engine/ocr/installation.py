@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import importlib.util
 import os
 import re
@@ -32,6 +33,12 @@ class Installation:
     def has_orientation(self) -> bool:
         """Tell whether the model of `--psm 0` is there."""
         return self.model("osd").is_file()
+
+    @property
+    def fingerprint(self) -> str:
+        """Eight hex digits over the names and sizes of the models."""
+        seen = sorted((path.name, path.stat().st_size) for path in self.tessdata.glob("*.traineddata"))
+        return hashlib.sha256(repr(seen).encode()).hexdigest()[:8]
 
     def model(self, language: str) -> Path:
         """Return where the model of a language is, or would be."""

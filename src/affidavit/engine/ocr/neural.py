@@ -7,6 +7,7 @@ import hashlib
 import importlib
 import importlib.util
 import os
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ ENVIRONMENT = {
 
 
 @functools.cache
-def load(engine: str, module: str) -> Any:  # noqa: ANN401 - the libraries have no types
+def load(engine: str, module: str) -> Any:
     """Import a module of the extra `ocr-neural`. Raises OcrUnavailable, saying what to install."""
     os.environ.update(ENVIRONMENT)
     try:
@@ -49,14 +50,22 @@ def folder(package: str) -> Path | None:
     return Path(found[0]) if found else None
 
 
-def session(engine: str, model: Path) -> Any:  # noqa: ANN401
+def distribution_version(package: str) -> str | None:
+    """Return the version of an installed distribution, without importing it."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def session(engine: str, model: Path) -> Any:
     """Return an inference session of one thread, safe to fork. Raises OcrUnavailable."""
     runtime = load(engine, "onnxruntime")
     options = runtime.SessionOptions()
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.execution_mode = runtime.ExecutionMode.ORT_SEQUENTIAL
-    options.enable_cpu_mem_arena = False  # an arena keeps its largest page for ever
+    options.enable_cpu_mem_arena = False  # an arena keeps the memory of its largest page
     options.log_severity_level = 4
     if not model.is_file():
         raise OcrUnavailable(engine, f"its model {model.name} is missing; reinstall it: {EXTRA}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import statistics
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -54,9 +55,7 @@ def split(characters: Sequence[Character]) -> list[Piece]:
     return [_piece(group) for group in groups if group]
 
 
-def characters_of(
-    text: str, confidences: Sequence[float], columns: Iterable[float]
-) -> list[Character]:
+def characters_of(text: str, confidences: Sequence[float], columns: Iterable[float]) -> list[Character]:
     """Pair a line's characters with their columns, which spaces do not have."""
     places = iter(columns)
     return [
@@ -67,7 +66,7 @@ def characters_of(
 
 def _hole(characters: Sequence[Character]) -> float:
     columns = [each.column for each in characters if each.column is not None]
-    pitches = [after - before for before, after in zip(columns, columns[1:], strict=False)]
+    pitches = [after - before for before, after in pairwise(columns)]
     return max(HOLE_COLUMNS, HOLE_PITCHES * statistics.median(pitches)) if pitches else HOLE_COLUMNS
 
 

@@ -30,6 +30,7 @@ MOST_SIDE = 32_000  # pixels; Tesseract refuses a side of more than 32767
 PAGE_TIMEOUT = timedelta(seconds=120)  # a dense A4 page at 300 dpi takes 5 s on a slow core
 DEFAULT_DPI = 200  # what pages are rendered at; without it Tesseract guesses
 WORD_LEVEL = "5"
+OSD_EVEN = 1.5  # Tesseract's score, a log ratio without a top, at which its verdict counts as even
 
 
 class TesseractOcr:
@@ -41,9 +42,7 @@ class TesseractOcr:
 
     name: str = OcrEngineName.TESSERACT.value
 
-    def __init__(
-        self, languages: tuple[str, ...] = ("eng",), *, timeout: timedelta = PAGE_TIMEOUT
-    ) -> None:
+    def __init__(self, languages: tuple[str, ...] = ("eng",), *, timeout: timedelta = PAGE_TIMEOUT) -> None:
         self._languages = languages
         self._timeout = timeout
 
@@ -79,10 +78,7 @@ class TesseractOcr:
         return [_scaled(word, scale) for word in _words(table)]
 
     def _recognise(self, image: Image.Image, languages: tuple[str, ...]) -> str:
-        installation = self._installation(languages)
-        library = _pytesseract()
-        library.tesseract_cmd = str(installation.binary)
-        library.environ = installation.environment()
+        library = _configured(self._installation(languages))
         try:
             table: str = library.image_to_data(
                 _as_netpbm(image),
@@ -114,7 +110,36 @@ class TesseractOcr:
         )
 
 
-def _pytesseract() -> Any:  # noqa: ANN401 - the library has no types
+def orientation_by(image: Image.Image) -> tuple[int, float]:
+    """Return the degrees clockwise that turn an image upright, and a confidence of 0 to 1.
+
+    By the `osd` model of the first installation that has it; (0, 0.0) when it cannot tell.
+    """
+    installation = next((each for each in installations() if each.has_orientation), None)
+    if installation is None:
+        return 0, 0.0
+    library = _configured(installation)
+    try:
+        found = library.image_to_osd(
+            _as_netpbm(image),
+            config=f"--dpi {_dpi(image)}",
+            output_type=library.Output.DICT,
+            timeout=PAGE_TIMEOUT.total_seconds(),
+        )
+    except (library.TesseractError, RuntimeError, OSError):  # too few characters, most often
+        return 0, 0.0
+    sure = float(found.get("orientation_conf", 0.0))
+    return int(found.get("rotate", 0)) % 360, sure / (sure + OSD_EVEN)
+
+
+def _configured(installation: Installation) -> Any:
+    library = _pytesseract()
+    library.tesseract_cmd = str(installation.binary)
+    library.environ = installation.environment()
+    return library
+
+
+def _pytesseract() -> Any:
     if importlib.util.find_spec("pytesseract") is None:
         raise OcrUnavailable("tesseract", "pytesseract is missing; pip install 'affidavit[server]'")
     return importlib.import_module("pytesseract.pytesseract")

@@ -1,0 +1,9 @@
+"""Readers of images behind one port, and the choice among them.
+
+Listing and choosing load no model and import no runtime; `warming.warm_up` does, before a fork.
+"""
+
+from affidavit.engine.ocr.choice import EngineStatus, available, choose, engine_versions
+from affidavit.engine.ocr.orientation import upright
+
+__all__ = ["EngineStatus", "available", "choose", "engine_versions", "upright"]
