@@ -12,6 +12,7 @@ from operator import attrgetter
 from statistics import median
 
 from affidavit.engine.stages.segments import Row, Segment, rows_of
+from affidavit.engine.stages.token import Token
 
 GUTTER = 0.9  # of the font size, at least
 CORE = 0.2  # of a line's height that is cut at top and bottom, where descenders meet ascenders
@@ -26,7 +27,7 @@ Gap = tuple[float, float]
 EVERYWHERE: list[Gap] = [(float("-inf"), float("inf"))]
 
 
-def reading_order(segments: Sequence[Segment], depth: int = 0) -> list[list[Row]]:
+def reading_order(segments: Sequence[Segment], tokens: Sequence[Token], depth: int = 0) -> list[list[Row]]:
     """Return regions in reading order, each a list of rows from top to bottom."""
     bands = _bands(segments)
     regions: list[list[Row]] = []
@@ -35,10 +36,10 @@ def reading_order(segments: Sequence[Segment], depth: int = 0) -> list[list[Row]
     while at < len(bands):
         end, gutter = _run(bands, at)
         run = [segment for band in bands[at:end] for segment in band]
-        if gutter is not None and depth < DEEPEST and _are_columns(run, gutter):
+        if gutter is not None and depth < DEEPEST and _are_columns(run, gutter, tokens):
             _flush(flow, regions)
             left, right = _parted(run, gutter)
-            regions += reading_order(left, depth + 1) + reading_order(right, depth + 1)
+            regions += reading_order(left, tokens, depth + 1) + reading_order(right, tokens, depth + 1)
             at = end
         else:
             step = max(1, (end - at) // 3)
@@ -79,7 +80,7 @@ def _run(bands: list[list[Segment]], start: int) -> tuple[int, Gap | None]:
     for band in bands[start : start + LONGEST_RUN]:
         left = gaps
         gaps = [gap for gap in _shared(gaps, _white(band)) if gap[1] - gap[0] >= least]
-        inner = _inner(gaps, bands, start, end + 1)
+        inner = _inner(gaps)
         if not gaps or (best is not None and inner is None):
             gaps = left
             break
@@ -88,7 +89,7 @@ def _run(bands: list[list[Segment]], start: int) -> tuple[int, Gap | None]:
     return max(end, start + 1), best
 
 
-def _inner(gaps: list[Gap], bands: list[list[Segment]], start: int, end: int) -> Gap | None:
+def _inner(gaps: list[Gap]) -> Gap | None:
     """Return the widest gap that has text on both sides, or None."""
     finite = [gap for gap in gaps if gap[0] > float("-inf") and gap[1] < float("inf")]
     if not finite:
@@ -126,13 +127,28 @@ def _parted(run: list[Segment], gutter: Gap) -> tuple[list[Segment], list[Segmen
     return left, [segment for segment in run if segment.x1 > gutter[0]]
 
 
-def _are_columns(run: list[Segment], gutter: Gap) -> bool:
+def _are_columns(run: list[Segment], gutter: Gap, tokens: Sequence[Token]) -> bool:
     left, right = (rows_of(side) for side in _parted(run, gutter))
     if min(len(left), len(right)) < 2:
         return False
+    if _are_labelled(right, tokens) and not _have_labels_last(left, tokens):
+        return True  # labels with their values on the right need no label from the left
     if _facing(left, right) <= ALIGNED * min(len(left), len(right)):
         return True
     return min(len(left), len(right)) > 2 and _is_prose(left) and _is_prose(right)
+
+
+def _are_labelled(rows: list[Row], tokens: Sequence[Token]) -> bool:
+    """Tell whether most rows are a label that ends in a colon and a value after it."""
+    labelled = 0
+    for row in rows:
+        words = [tokens[word].text for segment in row for word in segment.words]
+        labelled += any(word.endswith(":") for word in words[:-1])
+    return 2 * labelled > len(rows)
+
+
+def _have_labels_last(rows: list[Row], tokens: Sequence[Token]) -> bool:
+    return any(row[-1].words and tokens[row[-1].words[-1]].text.endswith(":") for row in rows)
 
 
 def _facing(left: list[Row], right: list[Row]) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 
@@ -18,6 +18,7 @@ SNAP = 0.3  # of the body's font size: lines closer than this are one line
 COVERS = 0.6  # share of a cell's side that a line must cover to part it from its neighbour
 MOST_WORDS = 60  # in the median cell: more is prose in boxes, not a table
 MOST_CELLS = 20_000
+MOST_HEADER_ROWS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,7 @@ def _table(grid: Grid, tokens: Sequence[Token], snap: float) -> TableDraft | Non
         return None
     cells = [_cell(grid, place, members, words, tokens) for place, members in _members(squares).items()]
     table = TableDraft(box, len(grid.ys) - 1, len(grid.xs) - 1, tuple(cells))
-    return with_headers(_compact(table), tokens)
+    return with_headers(_merged(_compact(table)), tokens)
 
 
 def _holds(box: BoundingBox, token: Token) -> bool:
@@ -147,8 +148,7 @@ def _squares(grid: Grid, snap: float) -> dict[Place, Place]:
     return owner
 
 
-def _extent(start: int, count: int, is_parted: object) -> int:
-    assert callable(is_parted)
+def _extent(start: int, count: int, is_parted: Callable[[int], bool]) -> int:
     end = start + 1
     while end < count and not is_parted(end):
         end += 1
@@ -228,6 +228,42 @@ def _compact(table: TableDraft) -> TableDraft:
     return replace(table, rows=len(kept_rows), columns=len(columns), cells=tuple(cells))
 
 
+def _merged(table: TableDraft) -> TableDraft:
+    """Join neighbouring columns of which no row fills both: one column whose rules do not quite meet."""
+    column = 0
+    while column + 1 < table.columns:
+        here, beside = _filled(table, column), _filled(table, column + 1)
+        apart = any(here[row] != beside[row] for row in here.keys() & beside.keys())
+        if apart or table.columns <= 2:
+            column += 1
+        else:
+            table = _joined(table, column)
+    return table
+
+
+def _filled(table: TableDraft, column: int) -> dict[int, Place]:
+    """Return, for each row whose cell in this column holds words, where that cell begins."""
+    return {
+        row: (cell.row, cell.column)
+        for cell in table.cells
+        if cell.lines and cell.column <= column < cell.column + cell.column_span
+        for row in range(cell.row, cell.row + cell.row_span)
+    }
+
+
+def _joined(table: TableDraft, column: int) -> TableDraft:
+    cells: dict[Place, CellDraft] = {}
+    for cell in table.cells:
+        crosses = cell.column <= column < cell.column + cell.column_span - 1
+        place = cell.column - (cell.column > column)
+        moved = replace(cell, column=place, column_span=cell.column_span - crosses)
+        other = cells.get((cell.row, place))
+        if other is None or (cell.lines and not other.lines):
+            box = union([other.box, cell.box]) if other else cell.box
+            cells[cell.row, place] = replace(moved, box=box)
+    return replace(table, columns=table.columns - 1, cells=tuple(cells.values()))
+
+
 def with_headers(table: TableDraft, tokens: Sequence[Token]) -> TableDraft:
     """Mark the cells of the leading rows that name columns: rows of words over rows with figures."""
     count = _header_rows(table, tokens)
@@ -236,33 +272,33 @@ def with_headers(table: TableDraft, tokens: Sequence[Token]) -> TableDraft:
 
 
 def _header_rows(table: TableDraft, tokens: Sequence[Token]) -> int:
-    def texts(row: int) -> list[list[int]]:
-        return [
-            [word for line in cell.lines for word in line]
-            for cell in table.cells
-            if cell.row == row and cell.lines
-        ]
-
-    def share(row: int, *, bold: bool) -> float:
-        cells = texts(row)
-        if bold:
-            hits = [all(tokens[word].bold for word in cell) for cell in cells]
-        else:
-            hits = [any(char.isdigit() for word in cell for char in tokens[word].text) for cell in cells]
-        return sum(hits) / max(len(hits), 1)
-
+    """Count the leading rows that are all bold over rows that are not, or all words over figures."""
+    bold = [
+        _share(table, row, lambda words: all(tokens[at].bold for at in words)) for row in range(table.rows)
+    ]
+    figures = [_share(table, row, lambda words: _has_digit(words, tokens)) for row in range(table.rows)]
     count = 0
-    while count < min(3, table.rows - 1):
-        wordy = share(count, bold=False) == 0 and any(
-            share(row, bold=False) > 0 for row in range(1, table.rows)
-        )
-        emphatic = share(count, bold=True) == 1 and share(table.rows - 1, bold=True) < 1
-        spans = any(cell.row == count and cell.row_span + cell.column_span > 2 for cell in table.cells)
-        if not (wordy or emphatic) or (count > 0 and not (emphatic or (wordy and before_spans))):
+    while count < min(MOST_HEADER_ROWS, table.rows - 1):
+        is_bold = bold[count] == 1 and bold[-1] < 1
+        is_wordy = figures[count] == 0 and any(share > 0 for share in figures[count + 1 :])
+        if not is_bold and not (is_wordy and (count == 0 or _spans(table, count - 1))):
             break
-        before_spans = spans
         count += 1
     return count
+
+
+def _share(table: TableDraft, row: int, test: Callable[[list[int]], bool]) -> float:
+    cells = [cell for cell in table.cells if cell.row == row and cell.lines]
+    hits = sum(test([word for line in cell.lines for word in line]) for cell in cells)
+    return hits / max(len(cells), 1)
+
+
+def _has_digit(words: list[int], tokens: Sequence[Token]) -> bool:
+    return any(char.isdigit() for at in words for char in tokens[at].text)
+
+
+def _spans(table: TableDraft, row: int) -> bool:
+    return any(cell.row == row and cell.row_span + cell.column_span > 2 for cell in table.cells)
 
 
 def _outermost(tables: list[TableDraft]) -> list[TableDraft]:

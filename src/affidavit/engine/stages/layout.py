@@ -19,14 +19,15 @@ def compose(content: PageContent) -> list[BlockDraft]:
     tokens = content.tokens
     if not tokens:
         return []
-    style = style_of(tokens)
-    tables = find_tables(content, style.size)
+    tables = find_tables(content, style_of(tokens).size)
     in_tables = set().union(*map(words_of, tables)) if tables else set()
+    running = [token for at, token in enumerate(tokens) if at not in in_tables]
+    style = style_of(running or tokens)
     level = [at for at, token in enumerate(tokens) if not token.turned and at not in in_tables]
     segments = segments_of(tokens, level)
     segments += [_table_segment(table, number, style) for number, table in enumerate(tables)]
     blocks: list[BlockDraft] = []
-    for rows in reading_order(segments):
+    for rows in reading_order(segments, tokens):
         blocks += blocks_of(rows, tokens, tables, style)
     return blocks + _turned_blocks(tokens, in_tables)
 

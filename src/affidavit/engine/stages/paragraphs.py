@@ -16,6 +16,7 @@ LOOSE = 0.75  # of the font size: white between two lines that parts paragraphs
 RESIZED = 1.15  # ratio of font sizes that parts paragraphs
 RESIZED_SCAN = 1.35  # the same for OCR, whose sizes are heights of boxes
 INDENT = 1.0  # of the font size
+BODY_SHARE = 0.25  # of the page's characters: what has so many is no heading, however large
 LEVELS = ((1.75, 1), (1.4, 2), (0.0, 3))  # least ratio of a heading's size to the body's, and its level
 BOLD_LEVEL = 4  # bold in the body's size
 LONGEST_HEADING = 160  # characters
@@ -27,9 +28,13 @@ NUMBERED = re.compile(r"\(?(?:\d{1,3}|[a-z]|[ivx]{1,5})[.)]|[A-Z]\)")
 
 @dataclass(frozen=True, slots=True)
 class PageStyle:
-    """What is usual on the page: the size of its body text, and whether that is mostly bold."""
+    """What is usual on the page: the sizes of its body text, and whether that is mostly bold.
+
+    `size` is the one that most characters have; `largest` the largest that many have.
+    """
 
     size: float
+    largest: float
     bold: bool
     native: bool
 
@@ -56,8 +61,9 @@ def style_of(tokens: Sequence[Token]) -> PageStyle:
         bold += length * token.bold
         native += length * token.native
         total += length
-    size = sizes.most_common(1)[0][0] if sizes else 1.0
-    return PageStyle(max(size, 1.0), 2 * bold > total, 2 * native > total)
+    size = max(sizes.most_common(1)[0][0] if sizes else 1.0, 1.0)
+    largest = max((each for each, count in sizes.items() if count >= BODY_SHARE * total), default=size)
+    return PageStyle(size, max(size, largest), 2 * bold > total, 2 * native > total)
 
 
 def blocks_of(
@@ -149,9 +155,11 @@ def _heading_level(group: list[_Line], tokens: Sequence[Token], style: PageStyle
     text = " ".join(tokens[word].text for line in group for word in line.words)
     if len(group) > HEADING_LINES or len(text) > LONGEST_HEADING or not any(map(str.isalpha, text)):
         return None
-    ratio = max(line.size for line in group) / style.size
+    if any(line.segments > 1 for line in group) or _marker(group[0], tokens) and text[-1] in ".:;,":
+        return None
+    ratio = max(line.size for line in group) / style.largest
     if ratio >= (RESIZED if style.native else RESIZED_SCAN):
         return next(level for least, level in LEVELS if ratio >= least)
-    alone = len(group) == 1 and group[0].segments == 1 and len(text) <= LONGEST_HEADING / 2
+    alone = len(group) == 1 and len(text) <= LONGEST_HEADING / 2
     is_title = alone and group[0].bold and not style.bold and text[-1] not in ".:;,"
     return BOLD_LEVEL if is_title and ratio > 1 / RESIZED and len(text) > 2 else None

@@ -17,6 +17,7 @@ from affidavit.engine.stages.token import Rule
 THIN = 3.0  # points: a filled rectangle up to this is a line
 LEVEL = 0.5  # points off an axis that a line may be
 SHORTEST = 4.0  # points
+WHITE = 0.98  # of each colour component
 MOST_RULES = 6000  # a page with more is a drawing, not a table
 
 # Of a scan, in heights of its text: a scan's own resolution is often unknown or wrong.
@@ -31,13 +32,20 @@ def drawn_rules(sheet: PdfSheet, to_reading: Affine) -> list[Rule]:
     rules: list[Rule] = []
 
     def collect(path: dict[str, Any]) -> None:
-        if len(rules) < MOST_RULES and path.get("type") in {"s", "f", "fs"}:
+        if len(rules) < MOST_RULES and _is_visible(path):
             rules.extend(_rules_of(path))
 
     sheet.page.get_cdrawings(callback=collect)
     if len(rules) >= MOST_RULES:
         return []
     return [Rule(*to_reading.box(rule)) for rule in rules]
+
+
+def _is_visible(path: dict[str, Any]) -> bool:
+    """Tell whether the path draws anything that is not white: white fills are masks, not cells."""
+    if path["type"] not in {"s", "f", "fs"}:
+        return False
+    return path["type"] != "f" or min(path.get("fill") or (0.0,)) < WHITE
 
 
 def _rules_of(path: dict[str, Any]) -> Iterable[Rule]:

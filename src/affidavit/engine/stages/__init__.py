@@ -1,0 +1,1 @@
+"""The stages of reading and of extraction, each a plain function over frozen values."""
