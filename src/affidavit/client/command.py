@@ -79,6 +79,9 @@ def submit(argv: Sequence[str]) -> int:
     return Exit.REVIEW_REQUIRED if _waits_for_review(answer) else Exit.DONE
 
 
+main = submit  # as the table of commands names all its targets
+
+
 def _answer(
     client: Client, submission: Submission, arguments: argparse.Namespace, screen: _Screen
 ) -> BaseModel:
@@ -111,7 +114,7 @@ def _complain(message: str, code: Exit) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="affidavit submit",
-        description="Send a document to an Affidavit service; with --schema, have it filled from the document.",
+        description="Send a document to an Affidavit service; with --schema, have that filled from it.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -214,6 +217,7 @@ class _Screen:
         self.say(f"{_bar(progress.percent)} {job.status}{place} {message}".rstrip())
 
     def say(self, line: str) -> None:
+        line = "".join(letter if letter.isprintable() else "?" for letter in line)  # no escape codes
         if self._is_quiet or line == self._shown:
             return
         if self._is_terminal:
