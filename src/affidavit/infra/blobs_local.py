@@ -263,6 +263,6 @@ def _sync_directory(path: Path) -> None:
 
 def _names(directory: Path) -> list[str]:
     try:
-        return sorted(os.listdir(directory))
+        return sorted(path.name for path in directory.iterdir())
     except FileNotFoundError:
         return []

@@ -81,12 +81,16 @@ def draft_of(path: Path, sha256: str, directory: Path) -> Draft:
     draft = new_draft(directory)
     try:
         _copy_regular_file(path, draft)
-        if draft.sha256 != sha256:
-            raise BlobCorrupt(sha256, draft.sha256)
+        _check(draft, sha256)
     except BaseException:
         draft.discard()
         raise
     return draft
+
+
+def _check(draft: Draft, sha256: str) -> None:
+    if draft.sha256 != sha256:
+        raise BlobCorrupt(sha256, draft.sha256)
 
 
 def _copy_regular_file(path: Path, draft: Draft) -> None:
