@@ -294,4 +294,5 @@ SYSTEM: Final = (
     ),
 )
 
-ENDPOINTS: Final = (*FILES, *OPERATIONS, *JOBS, *SYSTEM)
+# The router tries them in this order: those that are asked for most come first.
+ENDPOINTS: Final = (*OPERATIONS, *JOBS, *FILES, *SYSTEM)

@@ -13,11 +13,13 @@ from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from starlette.routing import Match, Route
 
 from affidavit.api.errors import JobEnded, MethodNotAllowed, NotReady, RequestTimeout
 from affidavit.api.middleware import REQUEST_ID
 from affidavit.api.problems import status_of
 from affidavit.api.render import job_path, problem_response
+from affidavit.api.submission import content_type
 from affidavit.engine.errors import EngineError
 from affidavit.errors import FieldError, NotFound, ServiceError, TooLarge, Unauthenticated, Unavailable
 from affidavit.infra.blobs import BlobError
@@ -59,7 +61,7 @@ async def on_service_error(request: Request, error: ServiceError) -> Response:
         error.message,
         path=request.scope["path"],
         request_id=request.scope[REQUEST_ID],
-        retryable=error.retryable,
+        retryable=error.retryable or error.retry_after is not None,
         errors=error.errors,
         members=_members(error),
         headers=_headers(error),
@@ -68,7 +70,7 @@ async def on_service_error(request: Request, error: ServiceError) -> Response:
 
 async def on_engine_error(request: Request, error: EngineError) -> Response:
     """Render an error about a document that was refused at the door."""
-    pointer = "/options/pages" if error.code == "PAGE_RANGE_INVALID" else "/source"
+    pointer = "/file" if content_type(request) == "multipart/form-data" else "/source"
     return problem_response(
         error.code,
         error.message,
@@ -104,14 +106,20 @@ async def on_database_away(request: Request, error: Exception) -> Response:
 async def on_http_exception(request: Request, error: HTTPException) -> Response:
     """Render what the router refuses by itself: unknown paths and methods."""
     if error.status_code == 405:
-        allowed = (error.headers or {}).get("Allow", "GET")
-        return await on_service_error(request, MethodNotAllowed(request.method, allowed))
+        return await on_service_error(request, MethodNotAllowed(request.method, _allowed(request)))
     return await on_service_error(request, NotFound("path"))
 
 
 async def on_disconnect(_request: Request, _error: ClientDisconnect) -> Response:
     """Answer nobody: the caller has hung up."""
     return Response(status_code=499)
+
+
+def _allowed(request: Request) -> str:
+    """Return the methods of all routes of this path; the router names those of the first alone."""
+    routes = [route for route in request.app.routes if isinstance(route, Route)]
+    found = [route.methods or set() for route in routes if route.matches(request.scope)[0] is not Match.NONE]
+    return ", ".join(sorted(set().union(*found)))
 
 
 def _members(error: ServiceError) -> Mapping[str, Any]:

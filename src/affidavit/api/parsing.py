@@ -24,13 +24,14 @@ _SUSPECT: Final = re.compile(rb"\\u0000|[0-9][eE]|NaN|Infinity|[0-9]{300}")
 _KEY: Final = re.compile(r'(?:"([\x21\x23-\x7e]{1,255})"|([\x21\x23-\x7e]{1,255}))\Z')
 _WAIT: Final = re.compile(r"wait\s*=\s*\"?(\d{1,9})\"?\Z", re.IGNORECASE)
 _CODES: Final = {"extra_forbidden": "unknown_field", "missing": "missing"}
+_MESSAGES: Final = {"unknown_field": "is not a field of this request", "missing": "is missing"}
 _TAGS: Final = frozenset({"parse", "extract"})
 
 
 def parse_json(model: TypeAdapter[Model], body: bytes) -> Model:
     """Check a JSON body. Raises JsonInvalid, and RequestInvalid with every offending field."""
     try:
-        parsed = model.validate_json(body)
+        parsed = model.validate_json(body, strict=True)
     except ValidationError as error:
         raise _refusal(error) from None
     if _SUSPECT.search(body) is not None:
@@ -148,7 +149,7 @@ def _invalid(errors: Sequence[FieldError]) -> RequestInvalid:
 
 def _field_error(item: ErrorDetails) -> FieldError:
     code = _CODES.get(item["type"], item["type"])
-    message = "is not a field of this request" if code == "unknown_field" else item["msg"]
+    message = _MESSAGES.get(code) or item["msg"].removeprefix("Value error, ")
     return FieldError(_pointer(item["loc"]), message, code)
 
 

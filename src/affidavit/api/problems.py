@@ -100,6 +100,17 @@ _JOB: Final[Mapping[str, Kind]] = {
     "SOURCE_TOO_MANY_REDIRECTS": Kind(None, "Too many redirects", "Give the address of the file itself."),
     "SOURCE_TLS": Kind(None, "No secure connection", "Mend the server's TLS, or upload the file."),
     "SOURCE_UNREADABLE": Kind(None, "Source unreadable", "Upload the file instead."),
+    "SOURCE_LOST": Kind(None, "Document lost", "Send the document again."),
+    "ENGINE_CRASHED": Kind(None, "The engine crashed", "Submit it again; report it if it stays."),
+    "ENGINE_OUT_OF_MEMORY": Kind(None, "Out of memory", "Ask for fewer pages, or lower resolution."),
+    "ENGINE_STALLED": Kind(None, "No progress", "Submit it again, or ask for fewer pages."),
+    "ENGINE_TIMEOUT": Kind(None, "Took too long", "Ask for fewer pages with options.pages."),
+    "ENGINE_KILLED": Kind(None, "The engine was stopped", "Submit it again."),
+    "ENGINE_HOST_LOST": Kind(None, "The engine's process ended", "Submit it again."),
+    "POISON_DOCUMENT": Kind(None, "Document kills workers", "Do not send it again; report it."),
+    "DEADLINE_EXCEEDED": Kind(None, "Deadline passed", "Submit it again, or ask for fewer pages."),
+    "STORAGE_UNAVAILABLE": Kind(None, "Storage unavailable", "Submit it again later."),
+    "INTERNAL": Kind(None, "Internal error", "Submit it again; report it if it stays."),
 }
 
 PROBLEMS: Final[Mapping[str, Kind]] = {**_REQUEST, **_STATE, **_DOCUMENT, **_JOB}

@@ -46,7 +46,7 @@ async def result_response(
     else:
         chunks = stream_decompressed(services.blobs, environment_id, stored.sha256)
         chunks = _started(chunks, await anext(chunks, b""))
-    if not stored.store:
+    if not stored.store and request.method == "GET":
         chunks = _noted(chunks, request, services, environment_id, job_id)
     return StreamingResponse(chunks, headers=named, media_type=JSON)
 
