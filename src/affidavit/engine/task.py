@@ -1,0 +1,198 @@
+"""The entry point of a walled child: read a batch of pages, or finish a document.
+
+`run` is given a request and tells what it does in messages; both are plain JSON, so that nothing of
+a child that was taken over is ever unpickled. Files are left in the workspace.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import pymupdf
+
+from affidavit.engine import pipeline
+from affidavit.engine.errors import EngineError, PagesFailed
+from affidavit.engine.ocr import warming
+from affidavit.engine.output import Output
+from affidavit.engine.pipeline import OpenedDocument, PageReading, Source
+from affidavit.engine.result import Document, Page, PageError
+from affidavit.engine.spec import OcrMode, OcrOptions, Operation, Options, Spec
+
+Emit = Callable[[Mapping[str, object]], None]
+MESSAGE_LENGTH: Final = 2000  # characters; a line of the pipe holds 64 KiB
+OUT_OF_MEMORY: Final = "ENGINE_OUT_OF_MEMORY"  # the code that a whole task has when it runs out
+
+
+def run(request: Mapping[str, Any], document: int | None, workspace: Path, emit: Emit) -> None:
+    """Do what `request` asks (kind `read` or `finish`) and end with `done`, or `error` for a refusal.
+
+    `document` is a descriptor of the file, None to finish. An exception is a crash.
+    """
+    spec = Spec.model_validate(request["spec"])
+    output = Output(workspace, spec.limits.output_bytes)
+    try:
+        match request["kind"]:
+            case "read":
+                assert document is not None
+                source = Source.from_descriptor(document, request.get("filename"))
+                Reading(spec, output, emit).run(request, source)
+            case "finish":
+                finish(_stored(request, output), spec, output, emit)
+            case kind:
+                raise ValueError(f"no task is of kind {kind}")
+    except EngineError as error:
+        emit(_refusal(error))
+    else:
+        emit({"type": "done"})
+
+
+@dataclass(slots=True)
+class Reading:
+    """The run of one `read` task: pages that were read and pages that failed, so far."""
+
+    spec: Spec
+    output: Output
+    emit: Emit
+    pages: dict[int, Page] = field(default_factory=dict)
+    failed: list[PageError] = field(default_factory=list)
+
+    def run(self, request: Mapping[str, Any], source: Source) -> None:
+        """Read the batch, and finish when it is all there is. Raises EngineError."""
+        self._progress("open", "Open the document")
+        opened = pipeline.open_document(source, self.spec, progress=self._progress)
+        batch = request["pages"]
+        is_whole = False
+        if batch is None:
+            selected = opened.selected()
+            self._tell_opened(opened, selected)
+            batch = selected[: request["batch"]]
+            is_whole = request["finish"] and len(batch) == len(selected)
+        for number in batch:
+            if number not in request["have"]:
+                self._read(opened, number, keeps=is_whole)
+        if is_whole:
+            document = self._document(opened, batch)
+            finish(document, self.spec, self.output, self.emit)
+
+    def _document(self, opened: OpenedDocument, batch: list[int]) -> Document:
+        lost = {error.page for error in self.failed}
+        pages = (
+            self.pages.get(number) or self.output.read_page(number) for number in batch if number not in lost
+        )
+        return Document(
+            media_type=opened.media_type,
+            page_count=opened.page_count,
+            pages=tuple(pages),
+            failed=tuple(self.failed),
+        )
+
+    def _read(self, opened: OpenedDocument, number: int, *, keeps: bool) -> None:
+        try:
+            reading = opened.read_page(number)
+        except EngineError as error:
+            self._fail(number, error)
+            return
+        self._keep(reading)
+        if keeps:
+            self.pages[number] = reading.page
+
+    def _keep(self, reading: PageReading) -> None:
+        page = self.output.write_page(reading.page)
+        image = None
+        if reading.image is not None:
+            file = self.output.write_image(reading.page.number, reading.image.data)
+            image = {**file.to_json(), "width": reading.image.width, "height": reading.image.height}
+        self.emit(
+            {
+                "type": "page",
+                "number": reading.page.number,
+                **page.to_json(),
+                "source": reading.page.source.value,
+                "image": image,
+            }
+        )
+
+    def _fail(self, number: int, error: EngineError) -> None:
+        is_memory = isinstance(error.__cause__, MemoryError)
+        code = OUT_OF_MEMORY if is_memory else error.code
+        failed = PageError(page=number, code=code, message=error.message[:MESSAGE_LENGTH])
+        self.failed.append(failed)
+        self.emit({"type": "page_failed", "number": number, "code": code, "message": failed.message})
+
+    def _tell_opened(self, opened: OpenedDocument, selected: list[int]) -> None:
+        self.emit(
+            {
+                "type": "opened",
+                "media_type": opened.media_type,
+                "page_count": opened.page_count,
+                "selected": page_ranges(selected),
+            }
+        )
+
+    def _progress(self, stage: str, message: str, *, page: int | None = None) -> None:
+        self.emit({"type": "progress", "stage": stage, "message": message, "page": page})
+
+
+def finish(document: Document, spec: Spec, output: Output, emit: Emit) -> None:
+    """Write the result of a document and tell of it. Raises PagesFailed, OutputLimitExceeded."""
+    if document.failed and not spec.options.allow_partial:
+        raise PagesFailed([error.page for error in document.failed])
+    emit({"type": "progress", "stage": "finish", "message": "Assemble the result", "page": None})
+    result = pipeline.finish(document, spec)
+    written = output.write_result(result)
+    emit({"type": "result", **written.to_json(), "complete": result.completeness.ok})
+
+
+def page_ranges(pages: Iterable[int]) -> str:
+    """Return ascending page numbers in their shortest form, as in `1-3,7`."""
+    runs: list[list[int]] = []
+    for page in pages:
+        if runs and page == runs[-1][1] + 1:
+            runs[-1][1] = page
+        else:
+            runs.append([page, page])
+    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in runs)
+
+
+def warm_up() -> None:
+    """Load all that a task needs, once, in the process that forks the children.
+
+    Models first; then a page goes through the stages, since many modules are loaded on first use. A
+    reader that does not work here is left for the task that asks for it to report.
+    """
+    warming.warm_up()
+    with pymupdf.open() as pdf:
+        pdf.new_page().insert_text((72, 72), "Total 119,00")
+        source = Source(pdf.tobytes())
+    schema = {"type": "object", "properties": {"total": {"type": "number"}}}
+    for mode in (OcrMode.NEVER, OcrMode.ALWAYS):
+        spec = Spec(
+            operation=Operation.EXTRACT, json_schema=schema, options=Options(ocr=OcrOptions(mode=mode))
+        )
+        with suppress(EngineError):
+            read = pipeline.read(source, spec)
+            pipeline.finish(read.document, spec)
+
+
+def _stored(request: Mapping[str, Any], output: Output) -> Document:
+    return Document(
+        media_type=request["media_type"],
+        page_count=request["page_count"],
+        pages=tuple(output.read_page(number) for number in request["pages"]),
+        failed=tuple(PageError.model_validate(error) for error in request["failed"]),
+    )
+
+
+def _refusal(error: EngineError) -> dict[str, object]:
+    return {
+        "type": "error",
+        "code": error.code,
+        "category": error.category.value,
+        "message": error.message[:MESSAGE_LENGTH],
+        "page": error.page,
+        "retryable": error.retryable,
+    }
