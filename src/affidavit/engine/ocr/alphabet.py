@@ -45,7 +45,7 @@ LETTERS: Final = MappingProxyType(
         "ron": "ăâîșțşţ",
         "slk": "áäčďéíĺľňóôŕšťúýž",
         "slv": "čšž",
-        "spa": "áéíñóúü¿¡",
+        "spa": "áéíñóúü¿",
         "sqi": "çë",
         "swa": "",
         "swe": "åäö",

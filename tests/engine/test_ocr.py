@@ -1,0 +1,180 @@
+"""What every OCR engine promises, checked on all of them."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from datetime import timedelta
+
+import pymupdf
+import pytest
+from PIL import Image, ImageChops
+
+from affidavit.engine.errors import OcrFailed, OcrUnavailable
+from affidavit.engine.ocr.null import NullOcr
+from affidavit.engine.ocr.ppocr import PpOcr
+from affidavit.engine.ocr.tesseract import TesseractOcr
+from affidavit.engine.ports import OcrEngine, OcrWord
+
+DPI = 200
+LANGUAGES = ("eng", "deu")
+LINES = ("Invoice number 20394", "Größe und Menge: zwölf Stück", "Total amount due 1,249.50 EUR")
+
+
+def _page(lines: tuple[str, ...], size: float) -> pymupdf.Page:
+    page = pymupdf.open().new_page(width=360, height=40 + 30 * len(lines))
+    for number, line in enumerate(lines):
+        page.insert_text((36, 40 + 30 * number), line, fontsize=size)
+    return page
+
+
+@functools.cache
+def printed(*lines: str, size: float = 12) -> Image.Image:
+    """Print lines on a strip of paper at 200 dpi, without a text layer."""
+    raster = _page(lines, size).get_pixmap(dpi=DPI)
+    return Image.frombytes("RGB", (raster.width, raster.height), raster.samples)
+
+
+def truth(*lines: str, size: float = 12) -> list[OcrWord]:
+    """Return where `printed` put the words, in its pixels."""
+    return [
+        OcrWord(text, tuple(side * DPI / 72 for side in box), 1.0, int(line))
+        for *box, text, line, _, _ in _page(lines, size).get_text("words")
+    ]
+
+
+@functools.cache
+def ppocr() -> OcrEngine:
+    return PpOcr()
+
+
+@functools.cache
+def tesseract() -> OcrEngine:
+    return TesseractOcr(LANGUAGES)
+
+
+def scripted() -> OcrEngine:
+    """A Null engine that was told what `printed(*LINES)` says."""
+    return NullOcr(tuple(truth(*LINES)))
+
+
+ENGINES = [ppocr, tesseract, scripted]
+READERS = [ppocr, tesseract]
+every_engine = pytest.mark.parametrize("engine", ENGINES, ids=lambda make: make.__name__)
+every_reader = pytest.mark.parametrize("engine", READERS, ids=lambda make: make.__name__)
+Make = Callable[[], OcrEngine]
+
+
+def texts(words: list[OcrWord]) -> list[str]:
+    return [word.text for word in words]
+
+
+@every_engine
+def test_printed_words_are_found(engine: Make) -> None:
+    found = texts(engine().read(printed(*LINES), LANGUAGES))
+    assert sorted(found) == sorted(" ".join(LINES).split())
+
+
+@every_engine
+def test_box_of_a_word_is_where_it_was_printed(engine: Make) -> None:
+    places = {word.text: word.box for word in truth(*LINES)}
+    for word in engine().read(printed(*LINES), LANGUAGES):
+        x0, y0, x1, y1 = word.box
+        left, top, right, bottom = places[word.text]
+        assert x0 == pytest.approx(left, abs=5)
+        assert x1 == pytest.approx(right, abs=5)
+        assert top <= (y0 + y1) / 2 <= bottom
+
+
+@every_engine
+def test_confidence_is_between_0_and_1(engine: Make) -> None:
+    words = engine().read(printed(*LINES), LANGUAGES)
+    assert words
+    assert all(0 <= word.confidence <= 1 for word in words)
+
+
+@every_engine
+def test_words_of_a_printed_line_have_one_line_number(engine: Make) -> None:
+    lines: dict[int, list[str]] = {}
+    for word in sorted(engine().read(printed(*LINES), LANGUAGES), key=lambda word: word.box[0]):
+        lines.setdefault(word.line, []).append(word.text)
+    assert sorted(" ".join(line) for line in lines.values()) == sorted(LINES)
+
+
+@every_engine
+def test_grayscale_and_colour_read_the_same(engine: Make) -> None:
+    colour = printed(*LINES)
+    assert texts(engine().read(colour, LANGUAGES)) == texts(engine().read(colour.convert("L"), LANGUAGES))
+
+
+@every_engine
+def test_image_is_left_as_it_was(engine: Make) -> None:
+    image = printed(*LINES).copy()
+    engine().read(image, LANGUAGES)
+    assert image.tobytes() == printed(*LINES).tobytes()
+
+
+@every_engine
+def test_name_version_and_models_are_stable(engine: Make) -> None:
+    assert engine().name in {"ppocr", "tesseract", "null"}
+    assert engine().version == engine().version
+    assert all(len(digest) == 64 for digest in engine().models().values())
+
+
+@every_engine
+def test_warming_up_twice_is_harmless(engine: Make) -> None:
+    engine().warm_up()
+    engine().warm_up()
+    assert engine().read(printed(*LINES), LANGUAGES)
+
+
+@every_reader
+def test_blank_paper_has_no_words(engine: Make) -> None:
+    assert engine().read(Image.new("RGB", (800, 600), "white"), LANGUAGES) == []
+
+
+@every_reader
+@pytest.mark.parametrize("size", [(0, 0), (1, 1), (1, 3000), (3000, 1), (9, 9)])
+def test_image_too_small_for_a_letter_has_no_words(engine: Make, size: tuple[int, int]) -> None:
+    assert engine().read(Image.new("L", size, 255), LANGUAGES) == []
+
+
+@every_reader
+def test_very_wide_image_is_read_at_both_ends(engine: Make) -> None:
+    word = printed("Ledger", size=14).crop((80, 40, 400, 140))
+    wide = Image.new("RGB", (12_000, 140), "white")
+    wide.paste(word, (40, 20))
+    wide.paste(word, (11_600, 20))
+    left, right = sorted(engine().read(wide, LANGUAGES), key=lambda found: found.box[0])
+    assert (left.text, right.text) == ("Ledger", "Ledger")
+    assert left.box[0] < 400
+    assert right.box[0] > 11_500
+
+
+@every_reader
+def test_light_print_on_dark_paper_is_read(engine: Make) -> None:
+    dark = ImageChops.invert(printed(*LINES))
+    assert "Invoice" in texts(engine().read(dark, LANGUAGES))
+
+
+@every_reader
+def test_small_print_is_read(engine: Make) -> None:
+    words = texts(engine().read(printed("subject to the terms of payment overleaf", size=6.5), LANGUAGES))
+    assert words == ["subject", "to", "the", "terms", "of", "payment", "overleaf"]
+
+
+@every_reader
+def test_languages_without_a_model_are_refused_by_name(engine: Make) -> None:
+    assert not engine().supports(("eng", "tha"))
+    with pytest.raises(OcrUnavailable, match="tha"):
+        engine().read(printed(*LINES), ("eng", "tha"))
+
+
+def test_tesseract_is_stopped_when_its_time_is_over() -> None:
+    hurried = TesseractOcr(LANGUAGES, timeout=timedelta(milliseconds=1))
+    with pytest.raises(OcrFailed, match="took longer"):
+        hurried.read(printed(*LINES), LANGUAGES)
+
+
+def test_null_engine_reads_nothing_unless_told() -> None:
+    assert NullOcr().read(printed(*LINES), LANGUAGES) == []
