@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import hashlib
 import os
 import signal
@@ -375,6 +376,28 @@ async def test_collector_never_takes_what_was_just_put(disk: LocalBlobs, tmp_pat
             disk.delete(ENV, sha256, older_than=timedelta(hours=1)), disk.put_bytes(ENV, b"contended")
         )
         assert await disk.exists(ENV, sha256)
+
+
+@pytest.mark.parametrize(
+    ("held", "waits"),
+    [(fcntl.LOCK_EX, {"put", "delete"}), (fcntl.LOCK_SH, {"delete"})],
+    ids=["collector", "put"],
+)
+async def test_puts_go_together_and_a_collector_goes_alone(
+    disk: LocalBlobs, tmp_path: Path, held: int, waits: set[str]
+) -> None:
+    sha256 = await disk.put_bytes(ENV, b"contended")
+    with (tmp_path / "disk" / "lock").open("rb") as other_process:
+        fcntl.flock(other_process, held)
+        tasks = {
+            asyncio.create_task(disk.put_bytes(ENV, b"contended"), name="put"),
+            asyncio.create_task(disk.delete(ENV, sha256, older_than=timedelta(hours=1)), name="delete"),
+        }
+        _, waiting = await asyncio.wait(tasks, timeout=0.3)
+    await asyncio.gather(*tasks)
+
+    assert {task.get_name() for task in waiting} == waits
+    assert await disk.exists(ENV, sha256)
 
 
 def zstd(data: bytes) -> bytes:
