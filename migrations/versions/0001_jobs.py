@@ -96,7 +96,7 @@ def upgrade() -> None:
         sa.Column("retry_of", sa.Text(), nullable=True),
         sa.Column("priority", sa.SmallInteger(), server_default="0", nullable=False),
         sa.Column("store", sa.Boolean(), server_default=sa.text("true"), nullable=False),
-        sa.Column("spec", postgresql.JSONB(astext_type=sa.Text()), server_default="{}", nullable=False),
+        sa.Column("spec", postgresql.JSON(astext_type=sa.Text()), server_default="{}", nullable=False),
         sa.Column("source", postgresql.JSONB(astext_type=sa.Text()), server_default="{}", nullable=False),
         sa.Column("document_id", sa.Text(), nullable=True),
         sa.Column("sealed_password", sa.LargeBinary(), nullable=True),

@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from affidavit.engine.spec import Options
+from affidavit.engine.spec import Operation, Options
 from affidavit.errors import Conflict, Gone, IdempotencyKeyReused, NotFound
 from affidavit.infra.blobs import BlobStore
 from affidavit.infra.db import Database
@@ -180,3 +180,11 @@ async def test_an_unstored_job_leaves_no_source_and_no_result(db: Database, jobs
         await jobs.result(ENV, made.id)
     assert await db.fetch("SELECT FROM blob_refs") == []
     assert len(await db.fetch("SELECT FROM blob_garbage WHERE erase_at <= now()")) == 2
+
+
+async def test_the_order_of_a_schemas_properties_is_kept(db: Database, jobs: Jobs) -> None:
+    schema = {"type": "object", "properties": {"zebra": {}, "ant": {}, "longest_name": {}, "b": {}}}
+    await jobs.submit(ENV, submission(operation=Operation.EXTRACT, json_schema=schema))
+    held = await execution.claim(db, "w", LEASE)
+    assert held is not None
+    assert list(held.spec["json_schema"]["properties"]) == ["zebra", "ant", "longest_name", "b"]

@@ -119,7 +119,8 @@ def _dump_json(value: Any) -> str:
 
 
 async def _use_json(connection: asyncpg.Connection[asyncpg.Record]) -> None:
-    await connection.set_type_codec("jsonb", encoder=_dump_json, decoder=json.loads, schema="pg_catalog")
+    for name in ("json", "jsonb"):
+        await connection.set_type_codec(name, encoder=_dump_json, decoder=json.loads, schema="pg_catalog")
 
 
 async def _keep_session(connection: asyncpg.Connection[asyncpg.Record]) -> None:

@@ -25,7 +25,7 @@ Row = dict[str, Any]
 
 _ACCEPT: Final = """
 WITH missing AS (
-    SELECT j.document_id FROM jsonb_to_recordset($3::jsonb) AS j(document_id text)
+    SELECT j.document_id FROM json_to_recordset($3::json) AS j(document_id text)
     WHERE j.document_id IS NOT NULL
       AND NOT EXISTS (
         SELECT FROM documents d
@@ -56,13 +56,13 @@ WITH missing AS (
         j.priority, j.store, j.spec, j.source, j.document_id, j.sealed_password, j.metadata, 1,
         now() + make_interval(secs => j.deadline_seconds),
         CASE WHEN j.status = 'processing' THEN now() END
-    FROM go, jsonb_to_recordset($3::jsonb) AS j(id text, kind text, operation text, status text,
-        parent_id text, position int, retry_of text, priority smallint, store bool, spec jsonb,
+    FROM go, json_to_recordset($3::json) AS j(id text, kind text, operation text, status text,
+        parent_id text, position int, retry_of text, priority smallint, store bool, spec json,
         source jsonb, document_id text, sealed_password bytea, metadata jsonb, deadline_seconds float8)
 ), event AS (
     INSERT INTO job_events (job_id, seq, environment_id, type, status)
     SELECT j.id, 1, $1, 'job.' || j.status, j.status
-    FROM go, jsonb_to_recordset($3::jsonb) AS j(id text, status text)
+    FROM go, json_to_recordset($3::json) AS j(id text, status text)
 ), task AS (
     INSERT INTO job_tasks (id, job_id, environment_id, n, kind, status, priority)
     SELECT t.id, t.job_id, $1, 1, t.kind, t.status, t.priority

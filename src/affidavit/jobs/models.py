@@ -24,7 +24,7 @@ from sqlalchemy import (
     text,
     true,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP
+from sqlalchemy.dialects.postgresql import ARRAY, JSON, JSONB, TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
 from affidavit.infra.db import Base
@@ -69,8 +69,9 @@ class Job(Base):
     priority: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     store: Mapped[bool] = mapped_column(Boolean, server_default=true())
 
-    # What to do. The password is the only secret of a spec, and it is sealed apart from it.
-    spec: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default="{}")
+    # What to do. The password is the only secret of a spec, and it is sealed apart from it. Not
+    # jsonb, which forgets the order of a schema's properties: the data comes back in that order.
+    spec: Mapped[dict[str, Any]] = mapped_column(JSON, server_default="{}")
     source: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default="{}")
     document_id: Mapped[str | None] = mapped_column(Text)
     sealed_password: Mapped[bytes | None] = mapped_column(LargeBinary)
