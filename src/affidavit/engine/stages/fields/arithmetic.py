@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from decimal import Decimal
 from itertools import product
 
@@ -25,14 +25,17 @@ SUMS = ((NET_TOTAL, TAX_TOTAL, GROSS_TOTAL), (PREPAID, AMOUNT_DUE, GROSS_TOTAL))
 
 
 def favour_sums(
-    plans: Mapping[str, Plan], candidates: dict[str, list[Candidate]], line_sum: Decimal | None
+    plans: Mapping[str, Plan],
+    candidates: dict[str, list[Candidate]],
+    amounts: Collection[Decimal],
+    line_sum: Decimal | None,
 ) -> dict[str, list[Candidate]]:
     """Return the candidates, those that fit a sum with others raised; `line_sum` is the items' sum."""
     by_concept = {plan.concept.key: key for key, plan in plans.items() if plan.concept}
     agreeing: set[tuple[str, int]] = set()
     for concepts in SUMS:
         keys = [by_concept.get(concept) for concept in concepts]
-        agreeing |= _agreeing([key for key in keys if key], keys, candidates)
+        agreeing |= _agreeing(keys, candidates, amounts)
     for concept in (LINE_SUM, NET_TOTAL):
         agreeing |= _equal_to(line_sum, by_concept.get(concept), candidates)
     return {
@@ -42,18 +45,23 @@ def favour_sums(
 
 
 def _agreeing(
-    known: Sequence[str], keys: Sequence[str | None], candidates: Mapping[str, Sequence[Candidate]]
+    keys: Sequence[str | None], candidates: Mapping[str, Sequence[Candidate]], amounts: Iterable[Decimal]
 ) -> set[tuple[str, int]]:
-    if len(known) < len(keys):
+    """Return the candidates that make a sum; a part that no leaf asks for may be any printed amount."""
+    asked = [key for key in keys if key and candidates.get(key)]
+    if len(asked) < len(keys) - 1:
         return set()
-    options = [list(enumerate(candidates.get(key, ()))) for key in known]
+    options: list[list[tuple[str, int, Decimal]]] = [
+        [(key, at, each.span.value) for at, each in enumerate(candidates[key])]
+        if key and key in asked
+        else [("", 0, amount) for amount in amounts]
+        for key in keys
+    ]
     agreeing: set[tuple[str, int]] = set()
-    for first, second, third in product(*options):
-        a, b, c = (each.span.value for _, each in (first, second, third))
-        if _is_sum(a, b, c) and len({first[1].span.place, second[1].span.place, third[1].span.place}) == len(
-            keys
-        ):
-            agreeing |= {(key, at) for key, (at, _) in zip(known, (first, second, third), strict=True)}
+    for parts in product(*options):
+        places = {candidates[key][at].span.place for key, at, _ in parts if key}
+        if _is_sum(*(value for _, _, value in parts)) and len(places) == len(asked):
+            agreeing |= {(key, at) for key, at, _ in parts if key}
     return agreeing
 
 

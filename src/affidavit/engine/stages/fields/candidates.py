@@ -13,11 +13,15 @@ from affidavit.engine.stages.fields.lexicon import Kind
 from affidavit.engine.stages.fields.plans import Plan
 from affidavit.engine.stages.fields.spans import Span, Spans, convert
 from affidavit.engine.stages.fields.view import Segment, View
+from affidavit.engine.stages.values.folding import fold
 
 BELOW_ROWS = 4  # how far under a label its value may stand: rows
 BELOW_HEIGHTS = 5.0  # and word heights
 MIN_SCORE = 0.2
 KEPT = 8  # candidates per leaf
+WEAK_LABEL = 0.85  # under it a label may also mean something else
+TITLED = 0.95  # a weak label behind the title that completes it
+MIN_TITLE = 5  # letters
 FREE_TEXT_FIT = 0.8  # any words fit a text; a label must do the proving
 
 
@@ -47,7 +51,7 @@ class Finder:
         """Return the best candidates for a leaf, best first, one per place."""
         best: dict[tuple[str, int], Candidate] = {}
         for hit in self._hits:
-            strength = hit.strength(plan.keys)
+            strength = self._strength(hit, plan)
             if strength <= 0:
                 continue
             for span, place in self._near(hit, plan):
@@ -57,6 +61,24 @@ class Finder:
                     best[span.place] = Candidate(span, score, hit)
         fitting = [each for each in best.values() if fits(each.span, plan.leaf)]
         return sorted(fitting, key=lambda each: -each.score)[:KEPT]
+
+    def _strength(self, hit: Hit, plan: Plan) -> float:
+        """Return how strongly a label means the leaf; `Invoice ... No.` in one row says it together."""
+        strength = hit.strength(plan.keys)
+        if not 0 < strength < WEAK_LABEL or plan.concept is None:
+            return strength
+        row = self._rows[hit.segment.row]
+        before = [segment.text for segment in row.segments if segment.box[2] < hit.segment.box[0]]
+        words = (
+            fold(" ".join([*before, hit.segment.text[: hit.start]]))
+            .replace("(", " ")
+            .replace(")", " ")
+            .split()
+        )
+        titles = [label for label in plan.concept.weak if len(label) >= MIN_TITLE]
+        if any(word.endswith(title) for word in words for title in titles):
+            return TITLED
+        return strength
 
     def _penalty(self, span: Span) -> float:
         return 0.45 if span.segment.row in self._blocked_rows else 1.0

@@ -22,11 +22,11 @@ from affidavit.engine.schema import (
 from affidavit.engine.stages.fields.arithmetic import favour_sums
 from affidavit.engine.stages.fields.assembly import Items, check, fill
 from affidavit.engine.stages.fields.assignment import assign
-from affidavit.engine.stages.fields.candidates import Candidate, Finder, lowered
+from affidavit.engine.stages.fields.candidates import WEAK_LABEL, Candidate, Finder, lowered
 from affidavit.engine.stages.fields.citation import cite, match_of
 from affidavit.engine.stages.fields.confidence import confidence_of
 from affidavit.engine.stages.fields.labels import find_labels, phrases_of
-from affidavit.engine.stages.fields.lexicon import LINE_AMOUNT, STANDS_FOR
+from affidavit.engine.stages.fields.lexicon import LINE_AMOUNT, STANDS_FOR, Kind
 from affidavit.engine.stages.fields.plans import Plan, plan_leaf
 from affidavit.engine.stages.fields.records import Record, RecordFinder
 from affidavit.engine.stages.fields.scalars import scalar_items
@@ -37,6 +37,10 @@ from affidavit.engine.stages.fields.view import View
 SHARED = 0.8  # of its score when a value serves a second leaf
 SHARED_LEAST = 0.6  # a label this clear may share its value
 STAND_IN = 0.7  # of a score when the amount is labelled as another one that is mostly equal
+LEAST = 0.35  # a guess below this is no value
+VAGUE_BY_PARTY = 0.6  # a bare "No." among the lines of a party numbers the party
+MOST_AMOUNTS = 200  # that are tried in a sum
+CLEARLY_MONEY = 0.9
 ALTERNATIVES = 2
 
 Path = tuple[str, ...]
@@ -103,7 +107,7 @@ class _Rules:
         finder = Finder(self._view, self._spans, self._hits, used_rows)
         plans = {key: plan for key, plan in self._plans.items() if not plan.leaf.repeats}
         options = {key: self._options(plan, finder) for key, plan in plans.items()}
-        options = favour_sums(plans, options, self._line_sum(records))
+        options = favour_sums(plans, options, self._amounts(), self._line_sum(records))
         chosen = self._with_shared(plans, options, assign(options))
         values = {
             plans[key].leaf.path: self._value(plans[key].leaf, candidate, options[key])
@@ -113,16 +117,25 @@ class _Rules:
 
     def _options(self, plan: Plan, finder: Finder) -> list[Candidate]:
         """Return all candidates of a leaf, best first, one per place."""
-        labelled = finder.candidates(plan)
-        if plan.party and party_part(plan) is None:
-            everyone = [*labelled, *self._sources.candidates(plan)]
-            weighed = [lowered(each, self._sources.affinity(each, plan.party)) for each in everyone]
-        else:
-            weighed = [*labelled, *self._sources.candidates(plan)]
+        labelled = [lowered(each, self._whose(each, plan)) for each in finder.candidates(plan)]
+        unlabelled = self._sources.candidates(plan)
+        if party_part(plan) is None:
+            unlabelled = [lowered(each, self._whose(each, plan)) for each in unlabelled]
+        weighed = [each for each in (*labelled, *unlabelled) if each.score >= LEAST]
         best: dict[tuple[str, int], Candidate] = {}
         for each in sorted(weighed, key=lambda each: -each.score):
             best.setdefault(each.span.place, each)
         return list(best.values())
+
+    def _whose(self, candidate: Candidate, plan: Plan) -> float:
+        """Return what is left of a score when the value may belong to someone or something else."""
+        label = candidate.label
+        if plan.party and not (label and plan.party in label.keys):
+            return self._sources.affinity(candidate, plan.party)
+        is_vague = label is not None and label.strength(plan.keys) < WEAK_LABEL
+        if plan.kind is Kind.CODE and is_vague and self._sources.role_near(candidate.span):
+            return VAGUE_BY_PARTY
+        return 1.0
 
     def _with_shared(
         self,
@@ -172,6 +185,11 @@ class _Rules:
                 records[array.path], rows = self._records.records(plans)
                 used |= rows
         return records, used
+
+    def _amounts(self) -> frozenset[Decimal]:
+        """Return the amounts with cents or a currency that the last pages print."""
+        spans = self._spans.all(Kind.MONEY)[-MOST_AMOUNTS:]
+        return frozenset(span.value for span in spans if span.fit >= CLEARLY_MONEY)
 
     def _line_sum(self, records: Mapping[Path, Sequence[Record]]) -> Decimal | None:
         """Return what the items' amounts add up to, None when they have none."""

@@ -21,6 +21,9 @@ MIN_QUALITY = 0.25
 
 Phrases = Mapping[str, Mapping[str, float]]
 
+_BREAKS = ":|•·;,(-–/)"  # after one of these a new label may start
+_VALUE_STARTS = "€$£(#-"
+
 _WORD = re.compile(r"[^\W_]+|[#%]")
 
 
@@ -139,13 +142,13 @@ def _hit(segment: Segment, start: int, end: int, keys: Mapping[str, float], like
 def _quality(segment: Segment, start: int, end: int, *, has_colon: bool) -> float:
     """Judge how much a place looks like a label's: at the start, before a colon, a number or nothing."""
     before, after = segment.text[:start].rstrip(), segment.text[end:].lstrip(" .)")
+    announces = has_colon or not after or after[0].isdigit() or after[0] in _VALUE_STARTS
+    is_sentence = len(segment.tokens) >= PROSE
     quality = 1.0
-    if before and before[-1] not in ":|•·;,(-–/":
-        quality *= 0.6 if before[-1].isalpha() else 0.85
+    if before and before[-1] in _BREAKS:
+        quality = 0.9
     elif before:
-        quality *= 0.9
-    if has_colon or not after:
+        quality = 0.8 if announces and not is_sentence else 0.6
+    if announces:
         return quality
-    if not (after[0].isdigit() or after[0] in "€$£(#-"):
-        quality *= 0.7 if len(segment.tokens) < PROSE else 0.5
-    return quality
+    return quality * (0.5 if is_sentence else 0.7)

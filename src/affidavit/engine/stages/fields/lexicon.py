@@ -101,3 +101,4 @@ CHECKED = frozenset(_WORDS["checked"])
 UNCHECKED = frozenset(_WORDS["unchecked"])
 # How a company's name ends, in the countries of the six languages.
 LEGAL_FORMS = frozenset(_WORDS["legal_forms"])
+SALUTATIONS = frozenset(_WORDS["salutations"])

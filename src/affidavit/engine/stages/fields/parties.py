@@ -10,14 +10,23 @@ from functools import cache
 from babel import Locale
 
 from affidavit.engine.stages.fields.labels import Hit
-from affidavit.engine.stages.fields.lexicon import BUYER, LEGAL_FORMS, PARTIES, SELLER
+from affidavit.engine.stages.fields.lexicon import (
+    BUYER,
+    LEGAL_FORMS,
+    PARTIES,
+    PARTY_PARTS,
+    SALUTATIONS,
+    SELLER,
+)
 from affidavit.engine.stages.fields.spans import Span
 from affidavit.engine.stages.fields.view import Segment, View
 from affidavit.engine.stages.values.dates import LANGUAGES
 from affidavit.engine.stages.values.folding import fold
 
 LINES_ABOVE = 5  # of an address, over its town
-PITCH = 1.9  # of a word's height between lines of one block
+PITCH = 2.3  # word heights from line to line in one block; single spacing is 1.0 to 1.5
+PITCH_TO_NAME = 3.2  # the name may stand a little apart from the street
+LABEL_SHARE = 0.85  # of a line's letters, from which on it is only a label
 TOP = 0.35  # of the page, in which a letterhead stands
 FOOT = 0.85
 
@@ -30,7 +39,10 @@ _TOWNS = (
     re.compile(rf"^{_CITY},?\s+(?P<postcode>[A-Z]{{1,2}}\d[A-Z\d]?\s?\d[A-Z]{{2}})$"),
     re.compile(rf"^{_CITY},?\s+(?P<state>[A-Z]{{2}})\.?,?\s+(?P<postcode>\d{{5}}(?:-\d{{4}})?)$"),
 )
-_SEPARATOR = re.compile(r"\s*[,;|•·*]\s+|\s+[-\u2013\u2022\u00b7]\s+")
+_SEPARATOR = re.compile(r"\s*[,;|•·●*]\s+|\s+[-\u2013\u2022\u00b7\u25cf]\s+")
+
+
+HitsByRow = Mapping[int, Sequence[Hit]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +62,16 @@ class Party:
 
 def find_parties(view: View, hits: Sequence[Hit]) -> list[Party]:
     """Return the parties with an address, in order, each with its likely roles."""
+    by_row: dict[int, list[Hit]] = {}
+    for hit in hits:
+        by_row.setdefault(hit.segment.row, []).append(hit)
     found = [
         party
         for at, segment in enumerate(view.segments)
-        for party in [_one_line(segment) or _block(view, at, hits)]
+        for party in [_one_line(segment) or _block(view, at, by_row)]
         if party
     ]
-    return _with_roles(view, found, hits)
+    return _with_roles(view, found, by_row)
 
 
 def find_letterhead(view: View) -> Span | None:
@@ -103,7 +118,7 @@ def _one_line(segment: Segment) -> Party | None:
     return None
 
 
-def _block(view: View, at: int, hits: Sequence[Hit]) -> Party | None:
+def _block(view: View, at: int, hits: HitsByRow) -> Party | None:
     segment = view.segments[at]
     text, offset = _after_label(segment, hits)
     town = _town(text)
@@ -113,16 +128,28 @@ def _block(view: View, at: int, hits: Sequence[Hit]) -> Party | None:
     lines = _lines_above(view, at, hits)
     if not lines:
         return None
-    has_street = any(char.isdigit() for char in lines[0].text) and len(lines) > 1
-    if has_street:
-        parts["street"] = _whole(lines[0], hits)
-    names = lines[1:] if has_street else lines
+    streets = _streets(lines)
+    if streets:
+        parts["street"] = _whole(streets[-1], hits)
+    names = [line for line in lines[len(streets) :] if fold(line.text).strip(" .") not in SALUTATIONS]
+    if not names:
+        return None
     parts["name"] = _whole(names[-1], hits)
     below = _line_below(view, at)
     if below and country_code(below.text):
         parts["country"] = Span(below, 0, len(below.text), country_code(below.text), 1.0)
     rows = (names[-1].row, below.row if below else segment.row)
     return Party(parts, is_one_line=False, page=segment.page, rows=rows, roles={})
+
+
+def _streets(lines: Sequence[Segment]) -> list[Segment]:
+    """Return the lines with a house number directly over the town; the last line is left for the name."""
+    streets: list[Segment] = []
+    for line in lines[:-1]:
+        if not any(char.isdigit() for char in line.text):
+            break
+        streets.append(line)
+    return streets
 
 
 def _town(text: str) -> re.Match[str] | None:
@@ -150,15 +177,15 @@ def _part(segment: Segment, text: str, fit: float = 1.0) -> Span:
     return Span(segment, start, start + len(text), text, fit)
 
 
-def _whole(segment: Segment, hits: Sequence[Hit]) -> Span:
+def _whole(segment: Segment, hits: HitsByRow) -> Span:
     text, offset = _after_label(segment, hits)
     start = segment.text.index(text, offset)
     return Span(segment, start, start + len(text), text, 1.0)
 
 
-def _after_label(segment: Segment, hits: Sequence[Hit]) -> tuple[str, int]:
+def _after_label(segment: Segment, hits: HitsByRow) -> tuple[str, int]:
     """Return the text behind a label with a colon at the start of a segment, and where to look for it."""
-    for hit in hits:
+    for hit in hits.get(segment.row, ()):
         if (
             hit.segment is segment
             and hit.start <= 1
@@ -169,42 +196,55 @@ def _after_label(segment: Segment, hits: Sequence[Hit]) -> tuple[str, int]:
     return segment.text.strip(), 0
 
 
-def _lines_above(view: View, at: int, hits: Sequence[Hit]) -> list[Segment]:
+def _lines_above(view: View, at: int, hits: HitsByRow) -> list[Segment]:
     """Return the lines of a block over its last one, from the bottom up, without its label."""
     lines: list[Segment] = []
     below = view.segments[at]
     height = view.heights[below.page]
     for segment in reversed(view.segments[max(0, at - 60) : at]):
-        if segment.page != below.page or below.box[1] - segment.box[1] > PITCH * height * 1.2:
+        reach = PITCH if len(lines) > 1 else PITCH_TO_NAME
+        if segment.page != below.page or below.box[1] - segment.box[1] > reach * height:
             break
         if segment.row == below.row or abs(segment.box[0] - below.box[0]) > height:
             continue
-        if len(lines) == LINES_ABOVE or _is_label(segment, hits) or _one_line(segment):
+        if len(lines) == LINES_ABOVE or _ends_block(view, segment, hits):
             break
         lines.append(segment)
         below = segment
     return lines
 
 
-def _is_label(segment: Segment, hits: Sequence[Hit]) -> bool:
-    return any(
-        hit.segment is segment and hit.start <= 1 and hit.value_start >= len(segment.text.rstrip(" .:"))
-        for hit in hits
-    )
+def _ends_block(view: View, segment: Segment, hits: HitsByRow) -> bool:
+    """Tell whether a line is no part of an address: a label, another labelled value, a number."""
+    letters = sum(char.isalpha() for char in segment.text)
+    digits = sum(char.isdigit() for char in segment.text)
+    if digits > letters or segment.text.endswith(":") or _one_line(segment):
+        return True
+    mine = [hit for hit in hits.get(segment.row, ()) if hit.segment is segment and hit.start <= 1]
+    covered = sum(hit.end - hit.start for hit in hits.get(segment.row, ()) if hit.segment is segment)
+    if covered >= LABEL_SHARE * len(segment.text) or any(_is_foreign(hit) for hit in mine if hit.has_colon):
+        return True
+    left = [hit for hit in hits.get(segment.row, ()) if hit.box[2] <= segment.box[0]]
+    return bool(left) and _is_foreign(left[-1])
+
+
+def _is_foreign(hit: Hit) -> bool:
+    """Tell whether a label announces something else than a party or a part of its address."""
+    return not any(key in PARTIES or key in PARTY_PARTS for key in hit.keys)
 
 
 def _line_below(view: View, at: int) -> Segment | None:
     above = view.segments[at]
     height = view.heights[above.page]
     for segment in view.segments[at + 1 : at + 20]:
-        if segment.page != above.page or segment.box[1] - above.box[1] > PITCH * height * 1.2:
+        if segment.page != above.page or segment.box[1] - above.box[1] > PITCH * height:
             return None
         if segment.row > above.row and abs(segment.box[0] - above.box[0]) <= height:
             return segment
     return None
 
 
-def _with_roles(view: View, found: Sequence[Party], hits: Sequence[Hit]) -> list[Party]:
+def _with_roles(view: View, found: Sequence[Party], hits: HitsByRow) -> list[Party]:
     labelled = [_labelled_roles(party, hits) for party in found]
     taken = {role for roles in labelled for role, score in roles.items() if score > 0.5}  # noqa: PLR2004
     parties = []
@@ -214,13 +254,14 @@ def _with_roles(view: View, found: Sequence[Party], hits: Sequence[Hit]) -> list
     return parties
 
 
-def _labelled_roles(party: Party, hits: Sequence[Hit]) -> dict[str, float]:
+def _labelled_roles(party: Party, hits: HitsByRow) -> dict[str, float]:
     """Return the roles that a label over, beside or inside the block's first line gives it."""
     first = min(party.parts.values(), key=lambda span: span.segment.row).segment
     roles: dict[str, float] = {}
-    for hit in hits:
+    near = [hit for row in range(first.row - 2, first.row + 1) for hit in hits.get(row, ())]
+    for hit in near:
         rows_above = first.row - hit.segment.row
-        if hit.segment.page != party.page or not 0 <= rows_above <= 2:  # noqa: PLR2004
+        if hit.segment.page != party.page:
             continue
         overlaps = min(hit.segment.box[2], first.box[2]) > max(hit.segment.box[0], first.box[0])
         is_beside = rows_above == 0 and hit.segment.box[0] <= first.box[0]

@@ -19,7 +19,7 @@ LETTERHEAD = 0.6
 ONLY_DATE = 0.5
 NEAR_ROWS = 8  # rows around a party's block that still speak about it
 OTHER_PARTY = 0.35  # what is left of a score when the value stands by another party
-UNPLACED = {SELLER: 0.85, BUYER: 0.4}  # who prints his numbers apart from his address: the issuer
+UNPLACED = {SELLER: 0.85, BUYER: 0.3}  # who prints his numbers apart from his address: the issuer
 
 SELF_EVIDENT = {Kind.EMAIL: 0.6, Kind.URI: 0.6, Kind.IBAN: 0.85, Kind.VAT_ID: 0.75}
 
@@ -58,12 +58,12 @@ class Sources:
 
     def affinity(self, candidate: Candidate, party: str) -> float:
         """Return what is left of a score when a value should be `party`'s, by what stands near it."""
-        role = self._role_near(candidate.span)
+        role = self.role_near(candidate.span)
         if role is None:
             return UNPLACED.get(party, 0.5)
         return 1.0 if role == party else OTHER_PARTY
 
-    def _role_near(self, span: Span) -> str | None:
+    def role_near(self, span: Span) -> str | None:
         """Return whose block or heading a value stands in or under, if anyone's."""
         row = span.segment.row
         distances: list[tuple[int, str]] = []
