@@ -83,7 +83,7 @@ def empty_database_url(servers: Servers) -> Iterator[str]:
 @pytest.fixture
 def database_url(servers: Servers) -> Iterator[str]:
     """Make a migrated database of this test's own, and drop it at the end."""
-    yield from made(servers, f"TEMPLATE {urlsplit(servers.database_url).path[1:]} STRATEGY FILE_COPY")
+    yield from made(servers, f"TEMPLATE {urlsplit(servers.database_url).path[1:]}")
 
 
 def made(servers: Servers, how: str) -> Iterator[str]:
