@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image, ImageDraw
-from rich.console import Console
+from rich.box import SIMPLE
+from rich.console import Console, JustifyMethod
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -31,7 +32,7 @@ _MARGIN_POINTS = 1.5  # between a word and its outline
 def main(arguments: Sequence[str]) -> int:
     """Run the demonstration; 0 when every value was right and cited."""
     given = _parser().parse_args(arguments)
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 120)
     stop_on_signals()
     try:
         with ExitStack() as cleanup:
@@ -109,9 +110,10 @@ def _watch(
 
 
 def _table(sample: Sample, result: Result) -> Table:
-    table = Table(title=sample.filename, title_justify="left")
+    table = Table(title=sample.filename, title_justify="left", box=SIMPLE)
     for name in ("path", "value", "page", "box", "quote", "confidence"):
-        table.add_column(name, justify="right" if name in {"page", "confidence"} else "left")
+        justify: JustifyMethod = "right" if name in {"page", "confidence"} else "left"
+        table.add_column(name, justify=justify, no_wrap=name in {"path", "box"})
     for path, field in result.fields.items():
         cited = field.citations[0] if field.citations else None
         box = " ".join(f"{edge:.0f}" for edge in cited.box) if cited else "not found"
@@ -163,7 +165,9 @@ def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
 
 def _judge(wrong: Sequence[str], output: Path, console: Console) -> int:
     if wrong:
-        console.print("\n".join(["[bold red]Not as it is on paper:[/]", *(f"  {each}" for each in wrong)]))
+        console.print("[bold red]Not as it is on paper:[/]")
+        for each in wrong:
+            console.print(f"  {each}", markup=False)
         return 1
     console.print(f"[bold green]Every value is right and points at its words.[/] The pages are in {output}/.")
     return 0
