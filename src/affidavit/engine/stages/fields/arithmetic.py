@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from decimal import Decimal
 from itertools import product
 
@@ -20,64 +20,72 @@ from affidavit.engine.stages.fields.plans import Plan
 TOLERANCE = Decimal("0.02")  # two roundings to cents
 AGREEING = 1.25  # what a sum that fits is worth, on the score of each part
 
-# (a, b, c) for a + b = c
+# (a, b, c) for a + b = c; an amount paid before may be printed with a minus
 SUMS = ((NET_TOTAL, TAX_TOTAL, GROSS_TOTAL), (PREPAID, AMOUNT_DUE, GROSS_TOTAL))
+
+Options = Mapping[str, Sequence[Candidate]]
+Pick = tuple[str, int]  # a leaf and which of its candidates
 
 
 def favour_sums(
-    plans: Mapping[str, Plan],
-    candidates: dict[str, list[Candidate]],
-    amounts: Collection[Decimal],
-    line_sum: Decimal | None,
+    plans: Mapping[str, Plan], options: Options, printed: Collection[Decimal], line_sum: Decimal | None
 ) -> dict[str, list[Candidate]]:
-    """Return the candidates, those that fit a sum with others raised; `line_sum` is the items' sum."""
+    """Return the candidates, those that fit a sum with others raised.
+
+    `printed` are the document's amounts, any of which may be the part of a sum that no leaf asks
+    for; `line_sum` is what the items add up to.
+    """
     by_concept = {plan.concept.key: key for key, plan in plans.items() if plan.concept}
-    agreeing: set[tuple[str, int]] = set()
+    agreeing: set[Pick] = set()
     for concepts in SUMS:
-        keys = [by_concept.get(concept) for concept in concepts]
-        agreeing |= _agreeing(keys, candidates, amounts)
+        keys = [by_concept.get(concept, "") for concept in concepts]
+        agreeing |= _agreeing(keys, options, printed)
     for concept in (LINE_SUM, NET_TOTAL):
-        agreeing |= _equal_to(line_sum, by_concept.get(concept), candidates)
+        agreeing |= _equal_to(line_sum, by_concept.get(concept, ""), options)
     return {
-        key: [lowered(each, AGREEING) if (key, at) in agreeing else each for at, each in enumerate(options)]
-        for key, options in candidates.items()
+        key: [
+            lowered(each, AGREEING) if (key, at) in agreeing else each for at, each in enumerate(candidates)
+        ]
+        for key, candidates in options.items()
     }
 
 
-def _agreeing(
-    keys: Sequence[str | None], candidates: Mapping[str, Sequence[Candidate]], amounts: Iterable[Decimal]
-) -> set[tuple[str, int]]:
-    """Return the candidates that make a sum; a part that no leaf asks for may be any printed amount."""
-    asked = [key for key in keys if key and candidates.get(key)]
+def _agreeing(keys: Sequence[str], options: Options, printed: Collection[Decimal]) -> set[Pick]:
+    asked = [at for at, key in enumerate(keys) if options.get(key)]
     if len(asked) < len(keys) - 1:
         return set()
-    options: list[list[tuple[str, int, Decimal]]] = [
-        [(key, at, each.span.value) for at, each in enumerate(candidates[key])]
-        if key and key in asked
-        else [("", 0, amount) for amount in amounts]
-        for key in keys
-    ]
-    agreeing: set[tuple[str, int]] = set()
-    for parts in product(*options):
-        places = {candidates[key][at].span.place for key, at, _ in parts if key}
-        if _is_sum(*(value for _, _, value in parts)) and len(places) == len(asked):
-            agreeing |= {(key, at) for key, at, _ in parts if key}
+    agreeing: set[Pick] = set()
+    for picks in product(*(_picks(keys[at], options) for at in asked)):
+        parts = dict(zip(asked, (value for _, value in picks), strict=True))
+        places = {options[key][at].span.place for (key, at), _ in picks}
+        if len(places) == len(asked) and _adds_up(parts, printed):
+            agreeing |= {pick for pick, _ in picks}
     return agreeing
 
 
-def _is_sum(a: object, b: object, c: object) -> bool:
-    if not (isinstance(a, Decimal) and isinstance(b, Decimal) and isinstance(c, Decimal)):
-        return False
-    return c != 0 and abs(abs(a) + b - c) <= TOLERANCE
+def _picks(key: str, options: Options) -> Iterator[tuple[Pick, Decimal]]:
+    for at, candidate in enumerate(options[key]):
+        if isinstance(candidate.span.value, Decimal):
+            yield (key, at), candidate.span.value
 
 
-def _equal_to(
-    total: Decimal | None, key: str | None, candidates: Mapping[str, Sequence[Candidate]]
-) -> set[tuple[str, int]]:
-    if total is None or key is None:
+def _adds_up(parts: Mapping[int, Decimal], printed: Collection[Decimal]) -> bool:
+    """Tell whether first and second make the third; a missing one must be printed somewhere."""
+    first, second, total = parts.get(0), parts.get(1), parts.get(2)
+    if first is None:
+        return second is not None and total is not None and (total - second) in printed and total != second
+    if second is None:
+        return total is not None and (total - abs(first)) in printed
+    if total is None:
+        return (first + second) in printed and second != 0
+    return total != 0 and min(abs(first + second - total), abs(abs(first) + second - total)) <= TOLERANCE
+
+
+def _equal_to(total: Decimal | None, key: str, options: Options) -> set[Pick]:
+    if total is None:
         return set()
     return {
-        (key, at)
-        for at, each in enumerate(candidates.get(key, ()))
-        if isinstance(each.span.value, Decimal) and abs(each.span.value - total) <= TOLERANCE
+        pick
+        for pick, value in (_picks(key, options) if key in options else ())
+        if abs(value - total) <= TOLERANCE
     }

@@ -1,0 +1,197 @@
+"""See tables, ruled or only aligned, as grids: headers, and rows of cells under them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from affidavit.engine.result import BoundingBox, Cell, Table
+from affidavit.engine.stages.fields.labels import Phrases, labels_in
+from affidavit.engine.stages.fields.lexicon import TOTAL_LABELS
+from affidavit.engine.stages.fields.phrases import label_key
+from affidavit.engine.stages.fields.view import Row, Segment, Token, View
+
+MAX_GAP = 4.0  # word heights between rows of one table
+HEADER_PITCH = 1.7  # word heights between the lines of one header
+HEADER_LINES = 3  # over and under the line with the most headers
+TOTAL_WORDS = 3
+TOTAL_CELLS = 3  # a row with more is an item whose name starts with "Total"
+
+_TOTALS = frozenset(label_key(label) for label in TOTAL_LABELS)
+
+Cells = tuple[Segment | None, ...]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Rows of cells under headers. A cell is the segment of its words, or None.
+
+    `is_ruled` tells that each row is one of a table; else it is a line of text, and several may
+    make one item. `used_rows` are the rows of the view that the grid covers.
+    """
+
+    page: int
+    headers: tuple[Segment, ...]
+    rows: tuple[Cells, ...]
+    used_rows: frozenset[int]
+    is_ruled: bool
+
+
+def table_grids(view: View) -> Iterator[Grid]:
+    """Yield a grid for each table that reading found, in order; the first row is its header."""
+    for page in view.document.pages:
+        for table in page.tables:
+            grid = _of_table(view, table)
+            if grid:
+                yield grid
+
+
+def row_grids(
+    view: View, phrases: Phrases, names_enough: Callable[[Sequence[Segment]], bool]
+) -> Iterator[Grid]:
+    """Yield a grid for each row of text whose segments are headers, as `names_enough` judges."""
+    for at, row in enumerate(view.rows):
+        headers = _headers(row, phrases)
+        if names_enough(headers):
+            yield _below(view, at, headers)
+
+
+def is_total(cells: Sequence[Segment | None]) -> bool:
+    """Tell whether a row closes or carries the table: its first words are a total's label."""
+    filled = [cell for cell in cells if cell is not None and cell.tokens]
+    if not filled or len(filled) > TOTAL_CELLS:
+        return False
+    words = filled[0].text.rstrip(" :").split()
+    starts = {label_key(" ".join(words[:length])) for length in range(1, TOTAL_WORDS + 1)}
+    return bool(starts & _TOTALS)
+
+
+def _of_table(view: View, table: Table) -> Grid | None:
+    cells: dict[int, dict[int, Segment]] = {}
+    for cell in table.cells:
+        segment = _segment_of(view, cell, table.page)
+        if segment:
+            cells.setdefault(cell.row, {})[cell.column] = segment
+    first, *others = sorted(cells) or [0]
+    if not others:
+        return None
+    empty = Segment(table.page, -1, ())
+    return Grid(
+        page=table.page,
+        headers=tuple(cells[first].get(column, empty) for column in range(table.columns)),
+        rows=tuple(tuple(cells[number].get(column) for column in range(table.columns)) for number in others),
+        used_rows=_rows_in(view, table.page, table.box),
+        is_ruled=True,
+    )
+
+
+def _segment_of(view: View, cell: Cell, page: int) -> Segment | None:
+    tokens = view.tokens_of(cell.words)
+    return Segment(page, -1, tokens) if tokens else None
+
+
+def _rows_in(view: View, page: int, box: BoundingBox) -> frozenset[int]:
+    """Return the rows whose words mostly lie in `box`, which is in page units, not straightened."""
+    return frozenset(
+        row.number
+        for row in view.rows
+        if row.page == page and sum(_is_inside(token, box) for token in row.tokens) * 2 > len(row.tokens)
+    )
+
+
+def _is_inside(token: Token, box: BoundingBox) -> bool:
+    x0, y0, x1, y1 = token.word.box
+    return box[0] <= (x0 + x1) / 2 <= box[2] and box[1] <= (y0 + y1) / 2 <= box[3]
+
+
+def _headers(row: Row, phrases: Phrases) -> list[Segment]:
+    """Return the headers in a row: its segments, cut where one holds several labels."""
+    headers: list[Segment] = []
+    for segment in row.segments:
+        hits = sorted(labels_in(segment, phrases), key=lambda hit: hit.start)
+        cut = [Segment(row.page, row.number, hit.tokens) for hit in hits if hit.tokens]
+        covered = sum(len(part.tokens) for part in cut) == len(segment.tokens)
+        headers.extend(cut if len(cut) > 1 and covered else [segment])
+    return headers
+
+
+def _below(view: View, at: int, headers: Sequence[Segment]) -> Grid:
+    """Return the grid under the headers in row `at`, down to a total, a gap or the page's end."""
+    height = view.heights[view.rows[at].page]
+    columns, last = _completed(view, at, headers, height)
+    rows: list[Cells] = []
+    used = set(range(view.rows[at].number, view.rows[last].number + 1))
+    bottom = view.rows[last].box[3]
+    for row in view.rows[last + 1 :]:
+        if row.page != view.rows[at].page or row.box[1] - bottom > MAX_GAP * height or is_total(row.segments):
+            break
+        rows.append(_cells(row, columns))
+        used.add(row.number)
+        bottom = row.box[3]
+    return Grid(view.rows[at].page, tuple(columns), tuple(rows), frozenset(used), is_ruled=False)
+
+
+def _completed(view: View, at: int, headers: Sequence[Segment], height: float) -> tuple[list[Segment], int]:
+    """Add the other lines of headers that take several, and return the last line's place too."""
+    columns = list(headers)
+    last = at
+    for step in (-1, 1):
+        here = at
+        for _ in range(HEADER_LINES):
+            other = here + step
+            if not 0 <= other < len(view.rows) or not _goes_with(view.rows[here], view.rows[other], height):
+                break
+            columns = _merged(columns, view.rows[other])
+            here = other
+        last = max(last, here)
+    return sorted(columns, key=lambda column: column.box[0]), last
+
+
+def _goes_with(header: Row, other: Row, height: float) -> bool:
+    """Tell whether a row is another line of the header: close, without digits, short words."""
+    distance = abs(other.box[1] - header.box[1])
+    has_digits = any(char.isdigit() for token in other.tokens for char in token.text)
+    is_short = all(len(segment.tokens) <= 2 for segment in other.segments)  # noqa: PLR2004
+    return other.page == header.page and distance <= HEADER_PITCH * height and not has_digits and is_short
+
+
+def _merged(columns: Sequence[Segment], row: Row) -> list[Segment]:
+    merged = list(columns)
+    for segment in row.segments:
+        over = [at for at, column in enumerate(merged) if _overlap(segment.box, column.box) > 0]
+        if not over:
+            merged.append(segment)
+            continue
+        column = merged[over[0]]
+        tokens = sorted(
+            (*column.tokens, *segment.tokens), key=lambda token: (round(token.box[1]), token.box[0])
+        )
+        merged[over[0]] = Segment(column.page, column.row, tuple(tokens))
+    return merged
+
+
+def _cells(row: Row, headers: Sequence[Segment]) -> Cells:
+    """Sort the words of a row under the headers."""
+    cells: list[list[Token]] = [[] for _ in headers]
+    for segment in row.segments:
+        over = [at for at, header in enumerate(headers) if _overlap(segment.box, header.box) > 0]
+        if len(over) <= 1:
+            cells[over[0] if over else _nearest(segment.box, headers)].extend(segment.tokens)
+            continue
+        for token in segment.tokens:
+            cells[_nearest(token.box, headers)].append(token)
+    return tuple(Segment(row.page, row.number, tuple(tokens)) if tokens else None for tokens in cells)
+
+
+def _overlap(one: BoundingBox, other: BoundingBox) -> float:
+    return min(one[2], other[2]) - max(one[0], other[0])
+
+
+def _nearest(box: BoundingBox, headers: Sequence[Segment]) -> int:
+    """Return the header that the box overlaps most, or whose edge is nearest to its own."""
+    return max(range(len(headers)), key=lambda at: _overlap(box, headers[at].box))
+
+
+def joined(above: Segment, below: Segment) -> Segment:
+    """Return the words of both, as one segment."""
+    return Segment(above.page, above.row, (*above.tokens, *below.tokens))
