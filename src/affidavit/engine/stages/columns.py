@@ -21,6 +21,7 @@ FULL_WIDTH = 0.55  # of its column, from which a row counts as a full line of pr
 FULL_ROWS = 0.6  # share of full rows that makes a side prose
 PROSE_WIDTH = 10.0  # font sizes: a narrower column is a column of labels or figures
 LONGEST_RUN = 400  # bands that are looked at together
+LONE_BANDS = 8  # that a column may begin above the one beside it
 DEEPEST = 12  # columns within columns
 
 Gap = tuple[float, float]
@@ -42,7 +43,7 @@ def reading_order(segments: Sequence[Segment], tokens: Sequence[Token], depth: i
             regions += reading_order(left, tokens, depth + 1) + reading_order(right, tokens, depth + 1)
             at = end
         else:
-            step = max(1, (end - at) // 3)
+            step = 1 if gutter is None else max(1, (end - at) // 3)
             flow += [segment for band in bands[at : at + step] for segment in band]
             at += step
     _flush(flow, regions)
@@ -86,6 +87,8 @@ def _run(bands: list[list[Segment]], start: int) -> tuple[int, Gap | None]:
             break
         best = inner
         end += 1
+        if best is None and end - start >= LONE_BANDS:
+            break
     return max(end, start + 1), best
 
 

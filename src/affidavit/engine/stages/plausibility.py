@@ -7,18 +7,18 @@ import unicodedata
 from collections.abc import Iterable
 
 UNREADABLE_SHARE = 0.2  # one character in five: a few odd symbols are normal, a broken font is far above
-IMPROBABLE_SHARE = 0.6
-ENOUGH_WORDS = 30  # fewer long words say nothing about the language
+VOWELS = 0.2  # of the letters: languages have 0.35 to 0.45, letters at random 0.23
+ENOUGH_LETTERS = 200  # fewer say nothing about the language
 
 _LATIN = re.compile(r"[A-Za-z]{4,}")
-_VOWEL = re.compile(r"[aeiouyAEIOUY]")
+_VOWELS = frozenset("aeiouyAEIOUY")
 _ODD_CATEGORIES = frozenset({"Co", "Cn", "Cc", "Cs"})
 
 
 def is_garbage(texts: Iterable[str]) -> bool:
     """Tell whether these words are unreadable characters or letters that form no words."""
     words = list(texts)
-    return unreadable_share(words) > UNREADABLE_SHARE or improbable_share(words) > IMPROBABLE_SHARE
+    return unreadable_share(words) > UNREADABLE_SHARE or vowel_share(words) < VOWELS
 
 
 def unreadable_share(words: list[str]) -> float:
@@ -30,16 +30,16 @@ def unreadable_share(words: list[str]) -> float:
     return sum(odd[char] for char in text) / max(len(text), 1)
 
 
-def improbable_share(words: list[str]) -> float:
-    """Return the share of Latin words of four letters or more without a vowel; 0 when they are few.
+def vowel_share(words: list[str]) -> float:
+    """Return the share of vowels in the Latin words of four letters or more; 1 when they are few.
 
     A font whose codes were shifted (no ToUnicode map) keeps its shapes on paper and gives consonant
     salad as text: `7KH FXVWRPHU`. Languages without written vowels use other scripts.
     """
-    candidates = [word for word in map(_plain, words) if _LATIN.fullmatch(word)]
-    if len(candidates) < ENOUGH_WORDS:
-        return 0.0
-    return sum(_VOWEL.search(word) is None for word in candidates) / len(candidates)
+    letters = "".join(word for word in map(_plain, words) if _LATIN.fullmatch(word))
+    if len(letters) < ENOUGH_LETTERS:
+        return 1.0
+    return sum(letter in _VOWELS for letter in letters) / len(letters)
 
 
 def _plain(word: str) -> str:

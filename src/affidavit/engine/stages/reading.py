@@ -51,7 +51,7 @@ def read_page(sheet: Sheet, spec: Spec, engine: Callable[[], OcrEngine], progres
 
 
 def _native(sheet: Sheet, layer: TextLayer, choice: Choice, dpi: float) -> Page:
-    facts = PageFacts(choice.source, dpi, 0, len(layer.tokens), None, choice.warnings)
+    facts = PageFacts(choice.source, dpi, layer.upright, len(layer.tokens), None, choice.warnings)
     return _page(sheet, facts, _content(sheet, layer, layer.tokens))
 
 
@@ -81,7 +81,7 @@ def _mixed(sheet: Sheet, spec: Spec, engine: OcrEngine, layer: TextLayer, choice
     facts = PageFacts(
         PageSource.MIXED if found else PageSource.NATIVE,
         dpi,
-        0,
+        layer.upright,
         len(layer.tokens),
         spelled(engine) if found else None,
     )

@@ -28,7 +28,11 @@ THICK = 0.4  # thicker is a bar or a picture
 
 
 def drawn_rules(sheet: PdfSheet, to_reading: Affine) -> list[Rule]:
-    """Return the level and plumb lines and edges that the page draws, in the reading frame."""
+    """Return the level and plumb lines and edges that the page draws, in the reading frame.
+
+    `to_reading` leads there from the page as displayed.
+    """
+    to_reading = Affine(*sheet.page.rotation_matrix).then(to_reading)
     rules: list[Rule] = []
 
     def collect(path: dict[str, Any]) -> None:
