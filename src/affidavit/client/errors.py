@@ -23,8 +23,12 @@ class ApiError(AffidavitError):
     """`retry_after` is in seconds, None when the service did not say."""
 
     def __init__(self, problem: Problem, retry_after: float | None = None) -> None:
-        fields = "".join(f"\n  {error.pointer or '/'}: {error.message}" for error in problem.errors)
-        super().__init__(f"{problem.code} ({problem.status}): {problem.detail or problem.title}{fields}")
+        said = problem.detail or problem.title
+        fields = "".join(
+            f"\n  {error.pointer or '/'}" + ("" if error.message in said else f": {error.message}")
+            for error in problem.errors
+        )
+        super().__init__(f"{problem.code} ({problem.status}): {said}{fields}")
         self.problem = problem
         self.retry_after = retry_after
 
