@@ -51,15 +51,19 @@ def favour_sums(
 
 
 def _agreeing(keys: Sequence[str], options: Options, printed: Collection[Decimal]) -> set[Pick]:
+    """Return the parts of the greatest sum: below it stand the sums by rate, of which it is made."""
     asked = [at for at, key in enumerate(keys) if options.get(key)]
     if len(asked) < len(keys) - 1:
         return set()
-    agreeing: set[Pick] = set()
+    greatest, agreeing = Decimal(0), set[Pick]()
     for picks in product(*(_picks(keys[at], options) for at in asked)):
         parts = dict(zip(asked, (value for _, value in picks), strict=True))
         places = {options[key][at].span.place for (key, at), _ in picks}
-        if len(places) == len(asked) and _adds_up(parts, printed):
-            agreeing |= {pick for pick, _ in picks}
+        if len(places) < len(asked) or not _adds_up(parts, printed):
+            continue
+        size = sum((abs(value) for value in parts.values()), Decimal(0))
+        chosen = {pick for pick, _ in picks}
+        greatest, agreeing = (size, chosen) if size > greatest else (greatest, agreeing)
     return agreeing
 
 

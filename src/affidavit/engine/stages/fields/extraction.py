@@ -130,7 +130,7 @@ class _Rules:
     def _whose(self, candidate: Candidate, plan: Plan) -> float:
         """Return what is left of a score when the value may belong to someone or something else."""
         label = candidate.label
-        if plan.party and not (label and plan.party in label.keys):
+        if plan.party:
             return self._sources.affinity(candidate, plan.party)
         is_vague = label is not None and label.strength(plan.keys) < WEAK_LABEL
         if plan.kind is Kind.CODE and is_vague and self._sources.role_near(candidate.span):

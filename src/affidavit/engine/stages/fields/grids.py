@@ -9,11 +9,12 @@ from affidavit.engine.result import BoundingBox, Cell, Table
 from affidavit.engine.stages.fields.labels import Phrases, labels_in
 from affidavit.engine.stages.fields.lexicon import TOTAL_LABELS
 from affidavit.engine.stages.fields.phrases import label_key
-from affidavit.engine.stages.fields.view import Row, Segment, Token, View
+from affidavit.engine.stages.fields.view import Row, Segment, Token, View, split_at_gaps, union
 
 MAX_GAP = 4.0  # word heights between rows of one table
 HEADER_PITCH = 1.7  # word heights between the lines of one header
 HEADER_LINES = 3  # over and under the line with the most headers
+TIGHT_GAP = 0.45  # of a word's height between columns that are set close
 TOTAL_WORDS = 3
 TOTAL_CELLS = 3  # a row with more is an item whose name starts with "Total"
 
@@ -125,7 +126,7 @@ def _below(view: View, at: int, headers: Sequence[Segment]) -> Grid:
     for row in view.rows[last + 1 :]:
         if row.page != view.rows[at].page or row.box[1] - bottom > MAX_GAP * height or is_total(row.segments):
             break
-        rows.append(_cells(row, columns))
+        rows.append(_cells(row, columns, height))
         used.add(row.number)
         bottom = row.box[3]
     return Grid(view.rows[at].page, tuple(columns), tuple(rows), frozenset(used), is_ruled=False)
@@ -170,26 +171,32 @@ def _merged(columns: Sequence[Segment], row: Row) -> list[Segment]:
     return merged
 
 
-def _cells(row: Row, headers: Sequence[Segment]) -> Cells:
+def _cells(row: Row, headers: Sequence[Segment], height: float) -> Cells:
     """Sort the words of a row under the headers."""
     cells: list[list[Token]] = [[] for _ in headers]
     for segment in row.segments:
-        over = [at for at, header in enumerate(headers) if _overlap(segment.box, header.box) > 0]
-        if len(over) <= 1:
-            cells[over[0] if over else _nearest(segment.box, headers)].extend(segment.tokens)
-            continue
-        for token in segment.tokens:
-            cells[_nearest(token.box, headers)].append(token)
+        for tokens in _parts(segment, headers, height):
+            cells[_column(union(token.box for token in tokens), headers)].extend(tokens)
     return tuple(Segment(row.page, row.number, tuple(tokens)) if tokens else None for tokens in cells)
+
+
+def _parts(segment: Segment, headers: Sequence[Segment], height: float) -> list[tuple[Token, ...]]:
+    """Cut a segment under several headers at its wider spaces, if that parts it by header."""
+    if sum(_overlap(segment.box, header.box) > 0 for header in headers) <= 1:
+        return [segment.tokens]
+    parts = split_at_gaps(segment.tokens, height, TIGHT_GAP)
+    columns = [_column(union(token.box for token in tokens), headers) for tokens in parts]
+    return parts if len(set(columns)) == len(columns) else [segment.tokens]
+
+
+def _column(box: BoundingBox, headers: Sequence[Segment]) -> int:
+    """Return the header over a box; over a wide one, the header where it starts."""
+    over = [at for at, header in enumerate(headers) if _overlap(box, header.box) > 0]
+    return over[0] if over else max(range(len(headers)), key=lambda at: _overlap(box, headers[at].box))
 
 
 def _overlap(one: BoundingBox, other: BoundingBox) -> float:
     return min(one[2], other[2]) - max(one[0], other[0])
-
-
-def _nearest(box: BoundingBox, headers: Sequence[Segment]) -> int:
-    """Return the header that the box overlaps most, or whose edge is nearest to its own."""
-    return max(range(len(headers)), key=lambda at: _overlap(box, headers[at].box))
 
 
 def joined(above: Segment, below: Segment) -> Segment:

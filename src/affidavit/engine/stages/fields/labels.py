@@ -17,6 +17,8 @@ LONGEST = 6  # words in a label
 PROSE = 12  # words in a segment, from which on it is a sentence
 FUZZY = 85  # of 100: one wrong letter in seven
 MIN_FUZZY_KEY = 6  # a shorter label with one wrong letter is another word
+MIN_COMPOUND = 9  # letters of a compound of two words
+MIN_COMPOUND_PART = 3
 MIN_QUALITY = 0.25
 
 Phrases = Mapping[str, Mapping[str, float]]
@@ -90,12 +92,21 @@ def labels_in(segment: Segment, phrases: Phrases) -> list[Hit]:
         start, end = words[first].start(), words[last].end()
         if any(start < other_end and other_start < end for other_start, other_end in taken):
             continue
-        keys = phrases.get(label_key(segment.text[start:end]))
+        keys = phrases.get(label_key(segment.text[start:end])) or _compound(words[first : last + 1], phrases)
         hit = _hit(segment, start, end, keys, 1.0) if keys else None
         if hit:
             taken.append((start, end))
             hits.append(hit)
     return hits
+
+
+def _compound(words: Sequence[re.Match[str]], phrases: Phrases) -> Mapping[str, float] | None:
+    """Look a label up whose first word is the end of a compound: Handelsrechnung Nr. is Rechnung Nr."""
+    if len(words) < 2 or len(words[0][0]) < MIN_COMPOUND:  # noqa: PLR2004
+        return None
+    key = label_key(" ".join(word[0] for word in words))
+    starts = range(MIN_COMPOUND_PART, len(words[0][0]) - MIN_COMPOUND_PART)
+    return next((phrases[key[start:]] for start in starts if key[start:] in phrases), None)
 
 
 def _windows(count: int) -> Iterator[tuple[int, int]]:
@@ -142,7 +153,8 @@ def _hit(segment: Segment, start: int, end: int, keys: Mapping[str, float], like
 def _quality(segment: Segment, start: int, end: int, *, has_colon: bool) -> float:
     """Judge how much a place looks like a label's: at the start, before a colon, a number or nothing."""
     before, after = segment.text[:start].rstrip(), segment.text[end:].lstrip(" .)")
-    announces = has_colon or not after or after[0].isdigit() or after[0] in _VALUE_STARTS
+    following = after.split(maxsplit=1)[0] if after else ""
+    announces = has_colon or not after or after[0] in _VALUE_STARTS or any(map(str.isdigit, following))
     is_sentence = len(segment.tokens) >= PROSE
     quality = 1.0
     if before and before[-1] in _BREAKS:

@@ -222,7 +222,8 @@ def _ends_block(view: View, segment: Segment, hits: HitsByRow) -> bool:
         return True
     mine = [hit for hit in hits.get(segment.row, ()) if hit.segment is segment and hit.start <= 1]
     covered = sum(hit.end - hit.start for hit in hits.get(segment.row, ()) if hit.segment is segment)
-    if covered >= LABEL_SHARE * len(segment.text) or any(_is_foreign(hit) for hit in mine if hit.has_colon):
+    is_party_label = any(not _is_foreign(hit) for hit in mine if hit.has_colon)
+    if covered >= LABEL_SHARE * len(segment.text) or (":" in segment.text and not is_party_label):
         return True
     left = [hit for hit in hits.get(segment.row, ()) if hit.box[2] <= segment.box[0]]
     return bool(left) and _is_foreign(left[-1])

@@ -20,6 +20,7 @@ from affidavit.engine.stages.fields.view import Segment, View
 MIN_COLUMNS = 2  # a table that names only one of several properties is another table
 MANY_PROPERTIES = 4  # of which a row of text must name one more
 CONTINUES = 0.6  # word heights between the lines of one cell
+LEAST_NUMBERS = 0.5  # of the numbers that the fullest item has
 TEXT_FIT = 0.9
 PART_OF_HEADER = 0.9  # a label that is only a part of a header
 EMPTY_COLUMN = 0.5
@@ -138,7 +139,7 @@ class RecordFinder:
         return spans[0].value if len(spans) == 1 else None
 
     def _read(self, grid: Grid, columns: Columns) -> list[Record]:
-        """Return the records of a grid; one without any number of its own is none."""
+        """Return the records of a grid; a line with far fewer numbers than the others is none."""
         rows = [row for row in grid.rows if not is_total(row)]
         if not grid.is_ruled:
             rows = list(self._gathered(rows, columns))
@@ -150,9 +151,11 @@ class RecordFinder:
                 for column, plan in columns.items()
                 if (candidate := self._cell(row[column], plan)) is not None
             }
-            if record and (not numeric or numeric & record.keys()):
+            if record:
                 records.append(record)
-        return records
+        fullest = max((len(numeric & record.keys()) for record in records), default=0)
+        least = max(1, fullest * LEAST_NUMBERS) if numeric else 0
+        return [record for record in records if len(numeric & record.keys()) >= least]
 
     def _gathered(self, rows: Sequence[Cells], columns: Columns) -> Iterator[Cells]:
         """Gather the lines of each item: a new one starts where a number would stand twice."""

@@ -9,8 +9,9 @@ from functools import cached_property
 from affidavit.engine.stages.fields.candidates import Candidate, fits, reading_confidence
 from affidavit.engine.stages.fields.labels import Hit
 from affidavit.engine.stages.fields.lexicon import BUYER, ISSUE_DATE, PARTIES, PARTY_PARTS, SELLER, Kind
-from affidavit.engine.stages.fields.parties import Party, country_code, find_letterhead, find_parties
-from affidavit.engine.stages.fields.plans import Plan
+from affidavit.engine.stages.fields.parties import Party, find_letterhead, find_parties
+from affidavit.engine.stages.fields.phrases import label_key
+from affidavit.engine.stages.fields.plans import Plan, labels_of_concepts
 from affidavit.engine.stages.fields.spans import Span, Spans
 from affidavit.engine.stages.fields.view import View
 
@@ -58,7 +59,7 @@ class Sources:
 
     def affinity(self, candidate: Candidate, party: str) -> float:
         """Return what is left of a score when a value should be `party`'s, by what stands near it."""
-        role = self.role_near(candidate.span)
+        role = _role_named(candidate.label) or self.role_near(candidate.span)
         if role is None:
             return UNPLACED.get(party, 0.5)
         return 1.0 if role == party else OTHER_PARTY
@@ -110,6 +111,15 @@ class Sources:
         return [Candidate(span, ONLY_DATE * span.fit * reading_confidence(span)) for span in spans[:1]]
 
 
+def _role_named(label: Hit | None) -> str | None:
+    """Return the party that a label names: itself, or by its first word as in customer VAT number."""
+    if label is None:
+        return None
+    first = label.segment.text[label.start : label.end].split()[0]
+    named = {**labels_of_concepts().get(label_key(first), {}), **label.keys}
+    return next((party for party in PARTIES if named.get(party, 0.0) > 0), None)
+
+
 def party_part(plan: Plan) -> str | None:
     """Return which part of a party a leaf asks for: its name, street, postcode, city or country."""
     if plan.concept is None:
@@ -134,6 +144,3 @@ def _wants_code(plan: Plan) -> bool:
 def _same_column(one: Span, other: Span) -> bool:
     mine, theirs = one.segment.box, other.segment.box
     return min(mine[2], theirs[2]) > max(mine[0], theirs[0]) or abs(mine[0] - theirs[0]) < 10  # noqa: PLR2004
-
-
-__all__ = ["Sources", "country_code", "party_part"]

@@ -149,11 +149,11 @@ def word_height(tokens: Sequence[Token]) -> float:
     return median(token.box[3] - token.box[1] for token in tokens) if tokens else 1.0
 
 
-def split_at_gaps(tokens: Sequence[Token], height: float) -> list[tuple[Token, ...]]:
-    """Cut words of one row, from left to right, where the gap is a column's."""
+def split_at_gaps(tokens: Sequence[Token], height: float, gap: float = SPLIT_GAP) -> list[tuple[Token, ...]]:
+    """Cut words of one row, from left to right, where they are more than `gap` heights apart."""
     parts: list[list[Token]] = []
     for token in tokens:
-        if parts and token.box[0] - parts[-1][-1].box[2] <= SPLIT_GAP * height:
+        if parts and token.box[0] - parts[-1][-1].box[2] <= gap * height:
             parts[-1].append(token)
         else:
             parts.append([token])
