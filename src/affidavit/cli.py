@@ -23,7 +23,7 @@ class Command(NamedTuple):
 COMMANDS: dict[str, Command] = {
     "up": Command("affidavit.up:main", "run the whole stack here, databases included"),
     "demo": Command("affidavit.demo:main", "show an invoice and its scan being read, from start to stop"),
-    "submit": Command("affidavit.client.command:main", "send a document to a server"),
+    "submit": Command("affidavit.client.command:submit", "send a document to a server"),
     "extract": Command("affidavit.extract:main", "read a document in this process, without a server"),
     "keys": Command("affidavit.keys:main", "create, list and revoke API keys"),
     "serve": Command("affidavit.serve:main", "run the HTTP API"),
