@@ -166,7 +166,7 @@ def warm_up() -> None:
     """
     warming.warm_up()
     with pymupdf.open() as pdf:
-        pdf.new_page().insert_text((72, 72), "Total 119,00")
+        pdf.new_page(width=300, height=100).insert_text((20, 50), "Total 119,00")
         source = Source(pdf.tobytes())
     schema = {"type": "object", "properties": {"total": {"type": "number"}}}
     for mode in (OcrMode.NEVER, OcrMode.ALWAYS):

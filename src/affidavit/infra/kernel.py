@@ -1,4 +1,4 @@
-"""Call the Linux kernel where Python's standard library has no name for the call."""
+"""Call the Linux kernel and the C library where Python's standard library has no name for the call."""
 
 from __future__ import annotations
 
@@ -23,6 +23,13 @@ def syscall(number: int, *arguments: int) -> int:
 def unshare(flags: int) -> None:
     """Leave shared namespaces. Python has this call in os from 3.12 on. Raises OSError."""
     _checked(_LIBC.unshare(ctypes.c_int(flags)))
+
+
+def give_back_memory() -> None:
+    """Return freed heap to the kernel, where the C library can (glibc)."""
+    trim = getattr(_LIBC, "malloc_trim", None)
+    if trim is not None:
+        trim(ctypes.c_size_t(0))
 
 
 def _checked(answer: int) -> int:
