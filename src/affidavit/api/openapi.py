@@ -39,7 +39,7 @@ _HEADERS: Final[Mapping[str, tuple[str, Json]]] = {
 _PREFER: Final[Json] = {
     "name": "Prefer",
     "in": "header",
-    "description": "`wait=N`: wait N seconds for the result, if the installation allows. `respond-async`: do not.",
+    "description": "`wait=N`: wait N seconds for the result, at most as granted. `respond-async`: do not.",
     "schema": {"type": "string", "maxLength": 200},
     "example": "wait=20",
 }
