@@ -195,12 +195,22 @@ async def serve(settings: Settings) -> None:
 def _claim_scratch(folder: Path) -> Path:
     """Return a folder for this process, and remove those of processes that died on this machine."""
     host = socket.gethostname()
-    for left in folder.glob(f"{host}-*"):
-        if not Path(f"/proc/{left.name.rpartition('-')[2]}").exists():
+    for left in folder.glob(f"{host}-[0-9]*"):
+        if not _is_alive(int(left.name.rpartition("-")[2])):
             shutil.rmtree(left, ignore_errors=True)
     own = folder / f"{host}-{os.getpid()}"
     own.mkdir(parents=True, exist_ok=True)
     return own
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 async def _open(db: Database, stop: asyncio.Event) -> None:

@@ -7,12 +7,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import structlog
+from sqlalchemy.exc import DBAPIError
+
 from affidavit.engine.spec import select_pages
 from affidavit.infra.blobs import BlobStore
 from affidavit.infra.db import Database
+from affidavit.infra.queue import Doorbell
 from affidavit.jobs import execution
 from affidavit.jobs.claim import Claim, ExecutionPolicy, ReadPage, Report
 from affidavit.jobs.workspace import OutputRejected, Workspace
+
+log = structlog.get_logger()
 
 REPORT_SECONDS: Final = 0.4  # news of one task reach the database at most so often
 IMAGE_BYTES: Final = 50_000_000  # far above any page at our resolution; a bound on what we buffer
@@ -38,11 +44,11 @@ class Reading:
     workspace: Workspace
     reading_key: str
     policy: ExecutionPolicy
+    doorbell: Doorbell
     output_limit: int
     have: frozenset[int] = frozenset()
     pages_done: int = 0
     selected: list[int] | None = None
-    is_planned: bool = False
     result: StoredBlob | None = None
     failed: dict[int, dict[str, Any]] = field(default_factory=dict)
     stage: str | None = "open"
@@ -70,25 +76,33 @@ class Reading:
         except (KeyError, TypeError, ValueError):
             raise OutputRejected from None
         if time.monotonic() - self._reported_at > REPORT_SECONDS:
-            await execution.report(self.db, self.held, self.news(), self.reading_key)
+            await self._report()
 
     def news(self) -> Report:
-        """Return what was not reported yet; the caller reports it."""
-        read, self._read = tuple(self._read), []
-        self._reported_at = time.monotonic()
+        """Return what the database has not been told yet."""
         return Report(
             stage=self.stage,
             message=self.message,
             pages_done=self.pages_done,
             failed=tuple(self.failed.values()),
-            read=read,
+            read=tuple(self._read),
         )
+
+    async def _report(self) -> None:
+        """Tell the database; while it is away, go on reading and keep the news for the next time."""
+        self._reported_at = time.monotonic()
+        try:
+            await execution.report(self.db, self.held, self.news(), self.reading_key)
+        except (OSError, DBAPIError) as error:
+            log.warning("report.failed", job_id=self.held.job_id, error=type(error).__name__)
+        else:
+            self._read.clear()
 
     async def _opened(self, message: Mapping[str, Any]) -> None:
         page_count = _number(message["page_count"], MAX_PAGE)
         self.selected = select_pages(_text(message["selected"], 1 << 16), page_count, MAX_PAGE)
         self.pages_done = len(self.have.intersection(self.selected[: self.policy.batch_pages]))
-        self.is_planned = await execution.opened(
+        is_planned = await execution.opened(
             self.db,
             self.held,
             media_type=_text(message["media_type"], 100),
@@ -96,6 +110,8 @@ class Reading:
             selected=self.selected,
             policy=self.policy,
         )
+        if is_planned:
+            self.doorbell.ring(f"{self.held.task_id}.{self.held.attempt}.planned")
 
     def _progress(self, message: Mapping[str, Any]) -> None:
         self.stage = _text(message["stage"], 32)

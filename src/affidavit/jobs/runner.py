@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from affidavit.engine.errors import EngineError
 from affidavit.engine.media import HEAD_BYTES, media_type_of
-from affidavit.engine.spec import Limits, Operation, Options, Spec
+from affidavit.engine.spec import Limits, Operation, Options, Spec, select_pages
 from affidavit.infra.blobs import BlobCorrupt, BlobMissing, BlobStore, StoreUnavailable
 from affidavit.infra.db import Database
 from affidavit.infra.fetch import FetchError, FetchPolicy, fetch
@@ -159,7 +159,6 @@ class Runner:
             if not await execution.is_done(self._shop.db, held):
                 log.info("task.fenced", **_ids(held), attempt=held.attempt)
             return
-        self._shop.doorbell.ring(f"{held.task_id}.{held.attempt}.done")
 
     async def _attempt(self, held: Claim) -> tuple[JobError, int] | None:
         """Do the task; return why it failed and how many tries that is worth."""
@@ -194,6 +193,7 @@ class Runner:
             new_id("file"), fetched.sha256, fetched.size_bytes, fetched.filename, media_type
         )
         await self._commit(held, lambda: execution.document_arrived(self._shop.db, held, document))
+        self._ring(held)
         return None
 
     async def _read(self, held: Claim, workspace: Workspace) -> tuple[JobError, int] | None:
@@ -201,7 +201,7 @@ class Runner:
         spec = self._spec(held)
         key = self._reading_key(held, spec)
         known = await execution.checkpoints(self._shop.db, held, key)
-        have = self._usable(held, known)
+        have = self._usable(held, known, spec)
         reading = self._listen(held, workspace, key, have=frozenset(have))
         if held.pages is not None:
             reading.pages_done = len(have)
@@ -229,11 +229,17 @@ class Runner:
             await self._finish_reading(held, reading, spec)
         return None
 
-    def _usable(self, held: Claim, known: Mapping[int, tuple[str, int]]) -> dict[int, tuple[str, int]]:
+    def _usable(
+        self, held: Claim, known: Mapping[int, tuple[str, int]], spec: Spec
+    ) -> dict[int, tuple[str, int]]:
         """Return the pages that need no reading; of an unopened document, one batch at most."""
         if held.pages is not None:
             return {page: known[page] for page in held.pages if page in known}
-        return dict(sorted(known.items())[: self._shop.policy.batch_pages])
+        try:
+            asked = select_pages(spec.options.pages, max(known, default=0), len(known))
+        except EngineError:  # the child knows how many pages there are, and what to say
+            asked = sorted(known)
+        return {page: known[page] for page in asked[: self._shop.policy.batch_pages] if page in known}
 
     async def _finish(self, held: Claim, workspace: Workspace) -> tuple[JobError, int] | None:
         spec = self._spec(held)
@@ -292,6 +298,11 @@ class Runner:
                 self._shop.db, held, news, reading.reading_key, allow_partial=spec.options.allow_partial
             ),
         )
+        self._ring(held)
+
+    def _ring(self, held: Claim) -> None:
+        """Say that a committed task may have left another one to do."""
+        self._shop.doorbell.ring(f"{held.task_id}.{held.attempt}.done")
 
     async def _complete(self, held: Claim, reading: Reading) -> None:
         news, result = reading.news(), reading.result
@@ -336,6 +347,7 @@ class Runner:
             workspace=workspace,
             reading_key=key,
             policy=self._shop.policy,
+            doorbell=self._shop.doorbell,
             output_limit=self._shop.limits.output_bytes,
             have=have,
         )
