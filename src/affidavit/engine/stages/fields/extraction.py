@@ -26,7 +26,7 @@ from affidavit.engine.stages.fields.candidates import WEAK_LABEL, Candidate, Fin
 from affidavit.engine.stages.fields.citation import cite, match_of
 from affidavit.engine.stages.fields.confidence import confidence_of
 from affidavit.engine.stages.fields.labels import find_labels, phrases_of
-from affidavit.engine.stages.fields.lexicon import LINE_AMOUNT, STANDS_FOR, Kind
+from affidavit.engine.stages.fields.lexicon import LINE_AMOUNT, PREPAID, STANDS_FOR, Kind
 from affidavit.engine.stages.fields.plans import Plan, plan_leaf
 from affidavit.engine.stages.fields.records import Record, RecordFinder
 from affidavit.engine.stages.fields.scalars import scalar_items
@@ -110,7 +110,7 @@ class _Rules:
         options = favour_sums(plans, options, self._amounts(), self._line_sum(records))
         chosen = self._with_shared(plans, options, assign(options))
         values = {
-            plans[key].leaf.path: self._value(plans[key].leaf, candidate, options[key])
+            plans[key].leaf.path: self._value(plans[key], candidate, options[key])
             for key, candidate in chosen.items()
         }
         return values, self._items(records, finder)
@@ -158,18 +158,18 @@ class _Rules:
                     shared[key] = lowered(other, STAND_IN)
         return shared
 
-    def _value(self, leaf: Leaf, chosen: Candidate, options: Sequence[Candidate]) -> FieldValue:
-        value = convert(chosen.span.value, leaf, chosen.span.text)
+    def _value(self, plan: Plan, chosen: Candidate, options: Sequence[Candidate]) -> FieldValue:
+        value = written(plan, chosen)
         others = [each for each in options if each.span.value != chosen.span.value][:ALTERNATIVES]
         return FieldValue(
             value=value,
             confidence=confidence_of(chosen, options),
             citations=(cite(self._view, chosen.span.tokens, match_of(value, chosen.span.text)),),
-            alternatives=tuple(self._alternative(leaf, each) for each in others),
+            alternatives=tuple(self._alternative(plan, each) for each in others),
         )
 
-    def _alternative(self, leaf: Leaf, candidate: Candidate) -> Alternative:
-        value = convert(candidate.span.value, leaf, candidate.span.text)
+    def _alternative(self, plan: Plan, candidate: Candidate) -> Alternative:
+        value = written(plan, candidate)
         return Alternative(
             value=value,
             confidence=confidence_of(candidate, ()) // 2,
@@ -204,7 +204,7 @@ class _Rules:
         items: dict[Path, list[dict[Path, FieldValue]]] = {
             path: [
                 {
-                    self._plans[key].leaf.path: self._value(self._plans[key].leaf, each, ())
+                    self._plans[key].leaf.path: self._value(self._plans[key], each, ())
                     for key, each in record.items()
                 }
                 for record in found
@@ -216,8 +216,15 @@ class _Rules:
                 leaf = array.item
                 plan = self._plans[plan_leaf(leaf).key]
                 found = scalar_items(plan, finder, self._sources)
-                items[array.path] = [{leaf.path: self._value(leaf, each, ())} for each in found]
+                items[array.path] = [{leaf.path: self._value(plan, each, ())} for each in found]
         return items
+
+
+def written(plan: Plan, candidate: Candidate) -> Any:
+    """Return a candidate's value as the leaf wants it; what was paid before is an amount, not a deduction."""
+    value = convert(candidate.span.value, plan.leaf, candidate.span.text)
+    is_paid = plan.concept is not None and plan.concept.key == PREPAID
+    return abs(value) if is_paid and isinstance(value, int | float) else value
 
 
 def arrays(node: Node) -> Iterator[ArrayNode]:

@@ -28,13 +28,15 @@ class Grid:
     """Rows of cells under headers. A cell is the segment of its words, or None.
 
     `is_ruled` tells that each row is one of a table; else it is a line of text, and several may
-    make one item. `used_rows` are the rows of the view that the grid covers.
+    make one item. `used_rows` are the rows of the view that the grid covers, `edges` its left and
+    right in page units.
     """
 
     page: int
     headers: tuple[Segment, ...]
     rows: tuple[Cells, ...]
     used_rows: frozenset[int]
+    edges: tuple[float, float]
     is_ruled: bool
 
 
@@ -82,6 +84,7 @@ def _of_table(view: View, table: Table) -> Grid | None:
         headers=tuple(cells[first].get(column, empty) for column in range(table.columns)),
         rows=tuple(tuple(cells[number].get(column) for column in range(table.columns)) for number in others),
         used_rows=_rows_in(view, table.page, table.box),
+        edges=(table.box[0], table.box[2]),
         is_ruled=True,
     )
 
@@ -120,16 +123,31 @@ def _below(view: View, at: int, headers: Sequence[Segment]) -> Grid:
     """Return the grid under the headers in row `at`, down to a total, a gap or the page's end."""
     height = view.heights[view.rows[at].page]
     columns, last = _completed(view, at, headers, height)
-    rows: list[Cells] = []
-    used = set(range(view.rows[at].number, view.rows[last].number + 1))
-    bottom = view.rows[last].box[3]
+    body = list(_body(view, last, columns, height))
+    box = union(column.box for column in columns)
+    return Grid(
+        page=view.rows[at].page,
+        headers=tuple(columns),
+        rows=tuple(cells for _, cells in body),
+        used_rows=frozenset(range(view.rows[at].number, view.rows[last].number + 1))
+        | {row for row, _ in body},
+        edges=(box[0], box[2]),
+        is_ruled=False,
+    )
+
+
+def _body(view: View, last: int, columns: Sequence[Segment], height: float) -> Iterator[tuple[int, Cells]]:
+    """Yield the rows under a header; over the page's end, if the next page starts with such a row."""
+    above = view.rows[last]
     for row in view.rows[last + 1 :]:
-        if row.page != view.rows[at].page or row.box[1] - bottom > MAX_GAP * height or is_total(row.segments):
-            break
-        rows.append(_cells(row, columns, height))
-        used.add(row.number)
-        bottom = row.box[3]
-    return Grid(view.rows[at].page, tuple(columns), tuple(rows), frozenset(used), is_ruled=False)
+        cells = _cells(row, columns, height)
+        filled = sum(cell is not None for cell in cells)
+        is_next_page = row.page == above.page + 1 and filled * 2 >= len(columns)
+        is_near = row.page == above.page and row.box[1] - above.box[3] <= MAX_GAP * height
+        if is_total(row.segments) or not (is_near or is_next_page):
+            return
+        yield row.number, cells
+        above = row
 
 
 def _completed(view: View, at: int, headers: Sequence[Segment], height: float) -> tuple[list[Segment], int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from itertools import permutations
 
@@ -21,10 +22,13 @@ MIN_COLUMNS = 2  # a table that names only one of several properties is another 
 MANY_PROPERTIES = 4  # of which a row of text must name one more
 CONTINUES = 0.6  # word heights between the lines of one cell
 LEAST_NUMBERS = 0.5  # of the numbers that the fullest item has
+SAME_EDGE = 6.0  # page units
 TEXT_FIT = 0.9
 PART_OF_HEADER = 0.9  # a label that is only a part of a header
 EMPTY_COLUMN = 0.5
+MOSTLY = 0.6  # of the rows; a discount may change single ones
 MULTIPLIES = 0.6  # what price times quantity is worth to a column, beside its header's 1.0
+TRIED_ROWS, TRIED_COLUMNS = 50, 8  # in search of products
 TOLERANCE = Decimal("0.02")
 
 Record = dict[str, Candidate]
@@ -39,6 +43,7 @@ class RecordFinder:
         self._view = view
         self._spans = spans
         self._phrases = phrases
+        self._headers: dict[str, dict[str, float]] = {}
 
     def records(self, plans: Sequence[Plan]) -> tuple[list[Record], frozenset[int]]:
         """Return the items, each a candidate by leaf key, and the rows of text that the table takes."""
@@ -71,9 +76,7 @@ class RecordFinder:
                     yield run
                 run = [(grid, columns)]
             elif run and _is_headless(grid, run[-1][0]):
-                headless = Grid(
-                    grid.page, grid.headers, (grid.headers, *grid.rows), grid.used_rows, is_ruled=True
-                )
+                headless = replace(grid, rows=(grid.headers, *grid.rows))
                 run.append((headless, run[-1][1]))
         if run:
             yield run
@@ -109,26 +112,30 @@ class RecordFinder:
         if strength <= 0 or not cells:
             return strength * EMPTY_COLUMN
         filled = sum(self._cell(cell, plan) is not None for cell in cells if cell)
-        return strength * (EMPTY_COLUMN + (1 - EMPTY_COLUMN) * filled / len(cells))
+        return strength * (EMPTY_COLUMN + (1 - EMPTY_COLUMN) * filled / len(cells)) if filled else 0.0
 
     def _header_strength(self, header: Segment, plan: Plan) -> float:
-        whole = self._phrases.get(label_key(header.text), {})
-        best = max((whole.get(key, 0.0) for key in plan.keys), default=0.0)
-        parts = (hit.strength(plan.keys) for hit in labels_in(header, self._phrases))
-        return best or max(parts, default=0.0) * PART_OF_HEADER
+        meanings = self._meanings(header)
+        return max((meanings.get(key, 0.0) for key in plan.keys), default=0.0)
+
+    def _meanings(self, header: Segment) -> Mapping[str, float]:
+        """Return what a header may mean: as a whole, else by the labels in it."""
+        known = self._headers.get(header.text)
+        if known is None:
+            known = dict(self._phrases.get(label_key(header.text), {}))
+            for hit in labels_in(header, self._phrases):
+                for key, strength in hit.keys.items():
+                    known[key] = max(known.get(key, 0.0), strength * PART_OF_HEADER)
+            self._headers[header.text] = known
+        return known
 
     def _products(self, grid: Grid) -> dict[str, frozenset[int]]:
         """Return the columns that may be quantity, price and amount because one times one is the other."""
-        numbers = [[self._number(cell) for cell in row] for row in grid.rows]
+        numbers = [[self._number(cell) for cell in row] for row in grid.rows[:TRIED_ROWS]]
+        numeric = [at for at in range(len(grid.headers)) if any(row[at] is not None for row in numbers)]
         found: dict[str, set[int]] = {QUANTITY: set(), UNIT_PRICE: set(), LINE_AMOUNT: set()}
-        for one, other, result in permutations(range(len(grid.headers)), 3):
-            rows = [(row[one], row[other], row[result]) for row in numbers]
-            full = [(a, b, c) for a, b, c in rows if a is not None and b is not None and c is not None]
-            if (
-                one < other
-                and full
-                and all(abs(a * b - c) <= TOLERANCE and c not in (0, a) for a, b, c in full)
-            ):
+        for one, other, result in permutations(numeric[:TRIED_COLUMNS], 3):
+            if one < other and _multiply([(row[one], row[other], row[result]) for row in numbers]):
                 found[QUANTITY] |= {one, other}
                 found[UNIT_PRICE] |= {one, other}
                 found[LINE_AMOUNT] |= {result}
@@ -208,10 +215,20 @@ class RecordFinder:
         return [Span(segment, 0, len(text), text, TEXT_FIT)]
 
 
+def _multiply(rows: Sequence[tuple[Decimal | None, Decimal | None, Decimal | None]]) -> bool:
+    """Tell whether in most of the rows that have all three, the first two multiply to the third."""
+    full = [(a, b, c) for a, b, c in rows if a is not None and b is not None and c is not None]
+    right = sum(abs(a * b - c) <= TOLERANCE and c not in (0, a) for a, b, c in full)
+    return right > 0 and right >= MOSTLY * len(full)
+
+
 def _continues(last: tuple[Grid, Columns], here: tuple[Grid, Columns]) -> bool:
     same = {plan.key for plan in last[1].values()} == {plan.key for plan in here[1].values()}
     return same and here[0].page > last[0].page
 
 
 def _is_headless(grid: Grid, last: Grid) -> bool:
-    return grid.is_ruled and len(grid.headers) == len(last.headers) and grid.page == last.page + 1
+    """Tell whether a table goes on with the last page's: as many columns between the same edges."""
+    if not grid.is_ruled or len(grid.headers) != len(last.headers) or grid.page != last.page + 1:
+        return False
+    return all(abs(here - there) <= SAME_EDGE for here, there in zip(grid.edges, last.edges, strict=True))
