@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from affidavit.infra.db import Database
-from affidavit.jobs import execution, sweep
+from affidavit.jobs import ending, execution, sweep
 from affidavit.jobs.claim import Beat, Claim, ExecutionPolicy, Fenced, JobError, ReadPage, Report
 from affidavit.jobs.service import Jobs
 from affidavit.jobs.status import JobStatus, TaskKind
@@ -222,3 +222,18 @@ async def test_a_late_job_fails_with_its_own_code(db: Database, jobs: Jobs) -> N
     assert (found.status, found.error["code"]) == (JobStatus.FAILED, "DEADLINE_EXCEEDED")
     await sweep.tidy(db)
     assert await execution.claim(db, "w", LEASE) is None
+
+
+async def test_a_cancel_that_comes_first_leaves_nothing_to_claim(db: Database, jobs: Jobs) -> None:
+    made = (await jobs.submit(ENV, submission())).job
+    async with db.begin(ENV) as session:
+        await ending.end(session, made.id, JobStatus.CANCELED)
+        claiming = asyncio.create_task(execution.claim(db, "w", LEASE))
+        while not await db.fetch("SELECT FROM pg_locks WHERE NOT granted"):  # noqa: ASYNC110
+            await asyncio.sleep(0)
+    assert await claiming is None
+    (task,) = await db.fetch("SELECT status, attempt FROM job_tasks")
+    assert (task["status"], task["attempt"]) == ("queued", 0)
+    await sweep.tidy(db)
+    (task,) = await db.fetch("SELECT status FROM job_tasks")
+    assert task["status"] == "canceled"
