@@ -9,8 +9,8 @@ from affidavit.engine.result import BlockType
 from affidavit.engine.stages.draft import BlockDraft, CellDraft, TableDraft
 from affidavit.engine.stages.markdown import Written, escape, unescape, write
 from affidavit.engine.stages.token import Token
-from tests.engine.reading import only_page
 from tests.documents import invoice_pdf, text_pdf
+from tests.engine.reading import only_page
 
 texts = st.text(st.characters(exclude_categories=("Z", "C")), min_size=1, max_size=12)
 marks = st.text(st.sampled_from(list("\\`*_[]()<>#+-.!|~&;1a")), min_size=1, max_size=6)

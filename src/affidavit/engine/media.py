@@ -50,8 +50,10 @@ _KNOWN: tuple[tuple[bytes, str], ...] = (
 )
 
 _BOMS = (codecs.BOM_UTF8, codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
-_MARKUP = re.compile(rb"^\s*(?:<!--.*?-->\s*)*<(\?xml|!doctype\s+html|html|svg)\b", re.I | re.S)
-_MAIL = re.compile(rb"^(?:Received|Return-Path|Delivered-To|MIME-Version|From|Message-ID):\s.*\n", re.I)
+_MARKUP = re.compile(rb"^\s*(?:<!--.*?-->\s*)*<(\?xml|!doctype\s+html|html|svg)\b", re.IGNORECASE | re.DOTALL)
+_MAIL = re.compile(
+    rb"^(?:Received|Return-Path|Delivered-To|MIME-Version|From|Message-ID):\s.*\n", re.IGNORECASE
+)
 _CONTROLS = frozenset(range(32)) - frozenset(b"\t\n\r\f\x1b") | {0x7F}
 
 

@@ -168,7 +168,7 @@ def _placed(page: Page, offset: int, *, keeps_words: bool) -> Page:
     return page.model_copy(
         update={
             "range": _shifted(page.range, offset),
-            "blocks": tuple(_moved(block, offset) for block in page.blocks),
+            "blocks": tuple(_moved_block(block, offset) for block in page.blocks),
             "tables": tuple(_moved_table(table, offset) for table in page.tables),
             "lines": page.lines if keeps_words else (),
             "words": tuple(_moved(word, offset) for word in page.words) if keeps_words else (),
@@ -176,11 +176,15 @@ def _placed(page: Page, offset: int, *, keeps_words: bool) -> Page:
     )
 
 
-Ranged = TypeVar("Ranged", Word, Block, Cell, Table)
+Ranged = TypeVar("Ranged", Word, Cell, Table)
 
 
 def _moved(value: Ranged, offset: int) -> Ranged:
     return value.model_copy(update={"range": _shifted(value.range, offset)}) if value.range else value
+
+
+def _moved_block(block: Block, offset: int) -> Block:
+    return block.model_copy(update={"range": _shifted(block.range, offset)})
 
 
 def _moved_table(table: Table, offset: int) -> Table:

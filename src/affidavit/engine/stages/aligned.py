@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from affidavit.engine.result import BoundingBox
 from affidavit.engine.stages.draft import CellDraft, TableDraft
@@ -109,9 +110,9 @@ def _take(candidate: _Candidate, row: Row, tokens: Sequence[Token]) -> bool:
     else:
         return False
     candidate.bottom = _bottom(row)
-    for column, cell in zip(candidate.columns, cells, strict=True):
+    for place, cell in zip(candidate.columns, cells, strict=True):
         for segment in cell:
-            column.x0, column.x1 = min(column.x0, segment.x0), max(column.x1, segment.x1)
+            place.x0, place.x1 = min(place.x0, segment.x0), max(place.x1, segment.x1)
     return True
 
 
@@ -179,5 +180,5 @@ def _drafted(candidate: _Candidate, tokens: Sequence[Token]) -> TableDraft:
 
 
 def _edges(columns: list[_Column]) -> list[float]:
-    inner = [(one.x1 + other.x0) / 2 for one, other in zip(columns, columns[1:], strict=False)]
+    inner = [(one.x1 + other.x0) / 2 for one, other in pairwise(columns)]
     return [columns[0].x0, *inner, columns[-1].x1]

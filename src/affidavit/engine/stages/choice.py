@@ -11,7 +11,6 @@ from PIL import Image
 
 from affidavit.engine.result import BoundingBox, PageSource
 from affidavit.engine.spec import OcrMode
-from affidavit.engine.stages.affine import Affine
 from affidavit.engine.stages.plausibility import is_garbage
 from affidavit.engine.stages.sheet import UNITS_PER_INCH, PdfSheet, Sheet
 from affidavit.engine.stages.text_layer import TextLayer
@@ -128,8 +127,7 @@ def _large_images(sheet: Sheet) -> list[BoundingBox]:
     """Return the images that take a good part of the page, on the page as displayed."""
     if not isinstance(sheet, PdfSheet) or not sheet.page.parent.is_pdf or not sheet.page.get_images():
         return []
-    to_display = Affine(*sheet.page.rotation_matrix)
-    boxes = (_clipped(to_display.box(info["bbox"]), sheet) for info in sheet.page.get_image_info())
+    boxes = (_clipped(sheet.to_display.box(info["bbox"]), sheet) for info in sheet.page.get_image_info())
     least = LARGE_IMAGE * sheet.width * sheet.height
     large = [box for box in boxes if min(_sides(box)) >= SMALLEST_SIDE and _area(box) >= least]
     return _disjoint(large)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from statistics import median
 
 import numpy as np
+from numpy.typing import NDArray
 
 from affidavit.engine.result import BoundingBox
 from affidavit.engine.stages.draft import CellDraft, TableDraft, WordLine
@@ -61,22 +63,32 @@ def _crossing(rules: Sequence[Rule], snap: float) -> list[tuple[list[Rule], list
         & (plumb[None, :, 1] - snap <= level[:, None, 1])
         & (level[:, None, 1] <= plumb[None, :, 3] + snap)
     )
-    group = np.arange(len(levels))
-    for column in touches.T:
-        members = group[column]
-        if members.size > 1:
-            group[np.isin(group, members)] = members.min()
+    return [
+        ([levels[at] for at in chosen], [plumbs[at] for at in crossed])
+        for chosen, crossed in _components(touches)
+        if len(chosen) > 1
+    ]
+
+
+def _components(touches: NDArray[np.bool_]) -> list[tuple[list[int], list[int]]]:
+    """Return the rows and columns of the matrix that hang together, group by group."""
+    rows_of_column = [np.nonzero(column)[0].tolist() for column in touches.T]
+    columns_of_row = [np.nonzero(row)[0].tolist() for row in touches]
+    seen: set[int] = set()
     groups = []
-    for number in np.unique(group):
-        chosen = group == number
-        crossed = touches[chosen].any(axis=0)
-        if chosen.sum() > 1 and crossed.any():
-            groups.append(
-                (
-                    [levels[at] for at in np.nonzero(chosen)[0]],
-                    [plumbs[at] for at in np.nonzero(crossed)[0]],
-                )
-            )
+    for start, columns in enumerate(columns_of_row):
+        if start in seen or not columns:
+            continue
+        rows, crossed, waiting = {start}, set(), [start]
+        while waiting:
+            for column in columns_of_row[waiting.pop()]:
+                if column not in crossed:
+                    crossed.add(column)
+                    fresh = [row for row in rows_of_column[column] if row not in rows]
+                    rows.update(fresh)
+                    waiting += fresh
+        seen |= rows
+        groups.append((sorted(rows), sorted(crossed)))
     return groups
 
 
@@ -138,14 +150,23 @@ def _squares(grid: Grid, snap: float) -> dict[Place, Place]:
     for row in range(rows):
         for column in range(columns):
             if (row, column) not in owner:
-                wide = _extent(column, columns, lambda at, row=row: beside[at, row])
-                wide = next((at for at in range(wide) if (row, column + at) in owner), wide)
+                wide = _extent(column, columns, partial(_is_beside, beside, owner, row))
                 span = range(column, column + wide)
-                high = _extent(row, rows, lambda at, span=span: any(below[at, x] for x in span))
+                high = _extent(row, rows, partial(_is_below, below, span))
                 for y in range(row, row + high):
                     for x in span:
                         owner.setdefault((y, x), (row, column))
     return owner
+
+
+def _is_beside(beside: dict[Place, bool], owner: dict[Place, Place], row: int, column: int) -> bool:
+    """Tell whether a new cell begins at this column of the row."""
+    return beside[column, row] or (row, column) in owner
+
+
+def _is_below(below: dict[Place, bool], columns: range, row: int) -> bool:
+    """Tell whether a rule parts these columns from the row above."""
+    return any(below[row, column] for column in columns)
 
 
 def _extent(start: int, count: int, is_parted: Callable[[int], bool]) -> int:

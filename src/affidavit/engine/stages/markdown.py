@@ -51,8 +51,7 @@ def _escape_start(text: str) -> str:
 
 @dataclass(slots=True)
 class Written:
-    """Markdown, with the code-point range of each word, block and cell. Words and cells of which
-    nothing is shown have none."""
+    """Markdown, with the code-point range of each word, block and cell of which something is shown."""
 
     markdown: str = ""
     words: dict[int, Range] = field(default_factory=dict)

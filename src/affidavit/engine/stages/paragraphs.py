@@ -22,7 +22,7 @@ BOLD_LEVEL = 4  # bold in the body's size
 LONGEST_HEADING = 160  # characters
 HEADING_LINES = 3
 
-BULLET = re.compile(r"[•◦▪▫‣·●○■□◆➢➤✓*–—-]|\uf0b7|\uf0a7")
+BULLET = re.compile("[•◦▪▫‣·●○■□◆➢➤✓*\u2013\u2014\uf0b7\uf0a7-]")
 NUMBERED = re.compile(r"\(?(?:\d{1,3}|[a-z]|[ivx]{1,5})[.)]|[A-Z]\)")
 
 
@@ -155,7 +155,8 @@ def _heading_level(group: list[_Line], tokens: Sequence[Token], style: PageStyle
     text = " ".join(tokens[word].text for line in group for word in line.words)
     if len(group) > HEADING_LINES or len(text) > LONGEST_HEADING or not any(map(str.isalpha, text)):
         return None
-    if any(line.segments > 1 for line in group) or _marker(group[0], tokens) and text[-1] in ".:;,":
+    is_item = _marker(group[0], tokens) and text[-1] in ".:;,"
+    if is_item or any(line.segments > 1 for line in group):
         return None
     ratio = max(line.size for line in group) / style.largest
     if ratio >= (RESIZED if style.native else RESIZED_SCAN):

@@ -108,7 +108,7 @@ def _opaque(image: Image.Image) -> Image.Image:
 
 def _to_eight_bits(image: Image.Image) -> Image.Image:
     low, high = (float(value) for value in image.getextrema())  # type: ignore[arg-type]
-    if 0 <= low and high <= 255:
+    if low >= 0 and high <= 255:
         return image.convert("F").convert("L")
     span = max(high - low, 1.0)
     return image.convert("F").point(lambda value: value * (255.0 / span) - low * (255.0 / span)).convert("L")

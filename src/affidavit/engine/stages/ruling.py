@@ -32,7 +32,7 @@ def drawn_rules(sheet: PdfSheet, to_reading: Affine) -> list[Rule]:
 
     `to_reading` leads there from the page as displayed.
     """
-    to_reading = Affine(*sheet.page.rotation_matrix).then(to_reading)
+    to_reading = sheet.to_display.then(to_reading)
     rules: list[Rule] = []
 
     def collect(path: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -50,7 +51,7 @@ def segments_of(tokens: Sequence[Token], chosen: Iterable[int]) -> list[Segment]
 def _cut(tokens: Sequence[Token], group: list[int]) -> list[Segment]:
     group.sort(key=lambda index: tokens[index].x0)
     runs = [[group[0]]]
-    for before, index in zip(group, group[1:], strict=False):
+    for before, index in pairwise(group):
         gap = tokens[index].x0 - tokens[before].x1
         if gap > WIDE_GAP * max(tokens[before].size, tokens[index].size, 1.0):
             runs.append([])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Protocol
 
 import pymupdf
@@ -9,6 +10,7 @@ from PIL import Image
 
 from affidavit.engine.result import BoundingBox
 from affidavit.engine.spec import Limits
+from affidavit.engine.stages.affine import Affine
 
 UNITS_PER_INCH = 72.0  # a page unit at 72 dpi is one pixel; an image's own pixels are its units
 
@@ -44,6 +46,9 @@ class PdfSheet:
         rect = page.rect
         self.width, self.height = float(rect.width), float(rect.height)
         self.rotation = int(page.rotation) % 360
+        # MuPDF tells places on the page before its rotation; this leads to where they are displayed.
+        turn = page.rotation_matrix
+        self.to_display = Affine(turn.a, turn.b, turn.c, turn.d, turn.e, turn.f)
 
     def ocr_dpi(self, wanted: int) -> float:
         return wanted
@@ -65,11 +70,11 @@ class PictureSheet:
         self.number = number
         self.width, self.height = float(image.width), float(image.height)
 
-    def ocr_dpi(self, wanted: int) -> float:  # noqa: ARG002 (an image is read as it is)
+    def ocr_dpi(self, wanted: int) -> float:  # noqa: ARG002 - an image is read as it is
         return UNITS_PER_INCH
 
     def raster(self, dpi: float, clip: BoundingBox | None = None) -> Image.Image:
-        image = self.image.crop(tuple(round(side) for side in clip)) if clip else self.image
+        image = self.image.crop(clip) if clip else self.image
         if dpi == UNITS_PER_INCH:
             return image
         zoom = dpi / UNITS_PER_INCH
@@ -81,6 +86,6 @@ def fitting_dpi(sheet: Sheet, dpi: float, limits: Limits) -> float:
     """Return `dpi`, or less where the page's raster would pass the limits on pixels."""
     zoom = dpi / UNITS_PER_INCH
     width, height = max(sheet.width, 1.0), max(sheet.height, 1.0)
-    by_area = (limits.pixels / (width * height)) ** 0.5
+    by_area = math.sqrt(limits.pixels / (width * height))
     by_side = limits.side_pixels / max(width, height)
     return UNITS_PER_INCH * min(zoom, by_area, by_side)

@@ -58,7 +58,7 @@ def read_text_layer(sheet: PdfSheet) -> TextLayer:
     styled = [(word, _style_of(word, lines)) for word in words]
     upright = -_dominant_turn([style for _, style in styled]) % 360
     frame = quarter_turn(upright, sheet.width, sheet.height)
-    to_reading = Affine(*sheet.page.rotation_matrix).then(frame)
+    to_reading = sheet.to_display.then(frame)
     hidden = sum(not style.drawn for _, style in styled) / len(styled)
     return TextLayer(_tokens(styled, to_reading, upright), upright, frame.inverse(), hidden)
 
@@ -68,15 +68,17 @@ def _tokens(styled: list[tuple[Any, Style]], to_reading: Affine, upright: int) -
     level = -upright % 360
     seen: set[tuple[str, int, int]] = set()
     tokens: list[Token] = []
-    for (x0, y0, x1, y1, raw, block, line, _), style in styled:
+    for word, style in styled:
+        x0, y0, x1, y1, raw, block, line, _ = word
         text = _UNPRINTABLE.sub("", raw).strip()
         place = (text, round(x0 / 2), round(y0 / 2))
         if not text or place in seen:
             continue
         seen.add(place)
-        box = to_reading.box((x0, y0, x1, y1)) if moves else (x0, y0, x1, y1)
-        turned = style.turn != level
-        tokens.append(Token(text, *box, style.size, block << 20 | line, bold=style.bold, turned=turned))
+        if moves:
+            x0, y0, x1, y1 = to_reading.box((x0, y0, x1, y1))
+        segment, turned = block << 20 | line, style.turn != level
+        tokens.append(Token(text, x0, y0, x1, y1, style.size, segment, bold=style.bold, turned=turned))
     return tokens
 
 
