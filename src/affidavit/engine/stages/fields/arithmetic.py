@@ -20,6 +20,8 @@ from affidavit.engine.stages.fields.plans import Plan
 TOLERANCE = Decimal("0.02")  # two roundings to cents
 AGREEING = 1.25  # what a sum that fits is worth, on the score of each part
 
+DISAGREEING = 0.6  # what is left where three labelled amounts fit and this is none of them
+
 # (a, b, c) for a + b = c; an amount paid before may be printed with a minus
 SUMS = ((NET_TOTAL, TAX_TOTAL, GROSS_TOTAL), (PREPAID, AMOUNT_DUE, GROSS_TOTAL))
 
@@ -37,15 +39,20 @@ def favour_sums(
     """
     by_concept = {plan.concept.key: key for key, plan in plans.items() if plan.concept}
     agreeing: set[Pick] = set()
+    settled: set[str] = set()
     for concepts in SUMS:
         keys = [by_concept.get(concept, "") for concept in concepts]
-        agreeing |= _agreeing(keys, options, printed)
+        found = _agreeing(keys, options, printed)
+        agreeing |= found
+        settled |= {key for key, _ in found} if len(found) == len(keys) else set()
     for concept in (LINE_SUM, NET_TOTAL):
         agreeing |= _equal_to(line_sum, by_concept.get(concept, ""), options)
+
+    def factor(key: str, at: int) -> float:
+        return AGREEING if (key, at) in agreeing else DISAGREEING if key in settled else 1.0
+
     return {
-        key: [
-            lowered(each, AGREEING) if (key, at) in agreeing else each for at, each in enumerate(candidates)
-        ]
+        key: [lowered(each, factor(key, at)) for at, each in enumerate(candidates)]
         for key, candidates in options.items()
     }
 

@@ -19,6 +19,7 @@ BELOW_ROWS = 4  # how far under a label its value may stand: rows
 BELOW_HEIGHTS = 5.0  # and word heights
 MIN_SCORE = 0.2
 KEPT = 8  # candidates per leaf
+NO_NAME = 0.3
 WEAK_LABEL = 0.85  # under it a label may also mean something else
 TITLED = 0.95  # a weak label behind the title that completes it
 MIN_TITLE = 5  # letters
@@ -145,7 +146,9 @@ class Finder:
             found = self._spans.of(segment, plan.kind)
         else:
             found = self._texts(segment, start)
-        yield from (span for span in found if span.start >= start)
+        for span in found:
+            if span.start >= start:
+                yield _as_name(span) if plan.kind is Kind.PARTY else span
 
     def _texts(self, segment: Segment, start: int) -> list[Span]:
         """Return what is left of a segment, up to the next label in it, as one value."""
@@ -174,6 +177,13 @@ def reading_confidence(span: Span) -> float:
 def lowered(candidate: Candidate, factor: float) -> Candidate:
     """Return the candidate with its score times `factor`, at most 1."""
     return replace(candidate, score=min(1.0, candidate.score * factor))
+
+
+def _as_name(span: Span) -> Span:
+    """Lower the fit of what no one is called: addresses of mail and numbers."""
+    letters = sum(char.isalpha() for char in span.text)
+    is_name = "@" not in span.text and letters * 2 > len(span.text)
+    return span if is_name else replace(span, fit=span.fit * NO_NAME)
 
 
 def _is_under(hit: Hit, segment: Segment, height: float) -> bool:

@@ -39,6 +39,7 @@ SHARED_LEAST = 0.6  # a label this clear may share its value
 STAND_IN = 0.7  # of a score when the amount is labelled as another one that is mostly equal
 LEAST = 0.35  # a guess below this is no value
 VAGUE_BY_PARTY = 0.6  # a bare "No." among the lines of a party numbers the party
+PERSONAL = frozenset({Kind.VAT_ID, Kind.IBAN, Kind.EMAIL, Kind.PHONE})
 MOST_AMOUNTS = 200  # that are tried in a sum
 CLEARLY_MONEY = 0.9
 ALTERNATIVES = 2
@@ -108,7 +109,7 @@ class _Rules:
         plans = {key: plan for key, plan in self._plans.items() if not plan.leaf.repeats}
         options = {key: self._options(plan, finder) for key, plan in plans.items()}
         options = favour_sums(plans, options, self._amounts(), self._line_sum(records))
-        chosen = self._with_shared(plans, options, assign(options))
+        chosen = distinct_parties(plans, self._with_shared(plans, options, assign(options)))
         values = {
             plans[key].leaf.path: self._value(plans[key], candidate, options[key])
             for key, candidate in chosen.items()
@@ -218,6 +219,20 @@ class _Rules:
                 found = scalar_items(plan, finder, self._sources)
                 items[array.path] = [{leaf.path: self._value(plan, each, ())} for each in found]
         return items
+
+
+def distinct_parties(plans: Mapping[str, Plan], chosen: Mapping[str, Candidate]) -> dict[str, Candidate]:
+    """Drop the weaker of two equal values of different parties: no two have one VAT number or account."""
+    kept: dict[str, Candidate] = {}
+    owners: dict[tuple[str, str], str] = {}
+    for key, candidate in sorted(chosen.items(), key=lambda item: -item[1].score):
+        plan = plans[key]
+        if plan.party and plan.kind in PERSONAL:
+            owner = owners.setdefault((plan.kind, str(candidate.span.value)), plan.party)
+            if owner != plan.party:
+                continue
+        kept[key] = candidate
+    return kept
 
 
 def written(plan: Plan, candidate: Candidate) -> Any:

@@ -18,6 +18,7 @@ WEAK = 0.8  # of a strong label
 FUZZY_NAME = 88  # "invoce_number" is invoice number, "line_id" is not line
 OTHER_SCOPE = 0.6  # a line's concept for a value outside any array, and the other way round
 LONGEST_LABEL = 6  # words; a longer description explains, it does not name
+BARE_NAME = 0.75  # a name without the word for its kind
 MIN_CONCEPT = 0.5
 
 NUMERIC_KINDS = frozenset({Kind.MONEY, Kind.QUANTITY, Kind.PERCENT})
@@ -60,6 +61,10 @@ _BY_WORD = {
     "reference": Kind.CODE,
     "ref": Kind.CODE,
 }
+
+
+# Words that say what a value looks like and that labels leave out: date_check_in is "Check In".
+_KIND_WORDS = frozenset({"date", "number", "no", "nr", "id", "code", "amount", "value", "text", "of", "the"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,13 +181,16 @@ def _kind_of(leaf: Leaf, concept: Concept | None) -> Kind:
 
 
 def _own_labels(leaf: Leaf, party: str | None) -> Iterator[tuple[str, float]]:
-    name = " ".join(split_name(leaf.name))
-    group = " ".join(split_name(leaf.groups[-1])) if leaf.groups else ""
+    words = split_name(leaf.name)
+    name, group = " ".join(words), " ".join(split_name(leaf.groups[-1])) if leaf.groups else ""
     if group and not leaf.repeats:
         yield label_key(f"{group} {name}"), 1.0
         yield label_key(name), 0.6 if party else 0.8
     else:
         yield label_key(name), 1.0
+    bare = [word for word in words if word not in _KIND_WORDS]
+    if 1 < len(words) and 0 < len(bare) < len(words):
+        yield label_key(" ".join(bare)), BARE_NAME
     if leaf.title:
         yield label_key(leaf.title), 1.0
     if leaf.description and len(leaf.description.split()) <= LONGEST_LABEL:
