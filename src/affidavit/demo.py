@@ -22,8 +22,7 @@ from rich.table import Table
 
 from affidavit.client import AffidavitError, Client, Job, Result
 from affidavit.samples import Sample, invoices
-from affidavit.stack import Plan, Stack
-from affidavit.up import FAILURES, stop_on_signals
+from affidavit.stack import FAILURES, Plan, Stack, stop_on_signals
 
 _ORANGE = (255, 120, 0)
 _MARGIN_POINTS = 1.5  # between a word and its outline

@@ -16,7 +16,9 @@ from typing import Self
 
 import httpx
 
-from affidavit.infra.embedded import EmbeddedServers, StartFailed
+from affidavit.infra.binaries import EmbeddedUnavailable
+from affidavit.infra.cluster import ClusterFailed
+from affidavit.infra.embedded import DataDirInUse, EmbeddedServers, StartFailed
 from affidavit.infra.supervise import Command, Process, spawn
 
 _READY_SECONDS = 90.0  # a cold start on two slow cores takes about 10 s
@@ -29,6 +31,10 @@ _OUTSIDE = ("AFFIDAVIT_DATABASE_URL", "AFFIDAVIT_REDIS_URL")
 
 class StackFailed(Exception):
     """The stack did not come up; the message says what to do."""
+
+
+#: All that can go wrong at the start; each message says what to do.
+FAILURES = (StackFailed, EmbeddedUnavailable, ClusterFailed, DataDirInUse, StartFailed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +77,7 @@ class _Kept:
 class Stack:
     """The running stack. Use it as a context, from the main thread.
 
-    It ends with this process, even by `kill -9`. Raises StackFailed and the errors of EmbeddedServers.
+    It ends with this process, even by `kill -9`. Raises FAILURES.
     """
 
     def __init__(self, plan: Plan, tell: Callable[[str], None]) -> None:
@@ -204,6 +210,12 @@ class Stack:
         made = self._run("keys", "create", "--name", "affidavit up", seconds=60)
         _write_private(path, made)
         return made
+
+
+def stop_on_signals() -> None:
+    """Let SIGTERM and SIGHUP do what Ctrl-C does: raise KeyboardInterrupt."""
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.default_int_handler)
 
 
 def _affidavit(*arguments: str) -> list[str]:

@@ -4,20 +4,13 @@ from __future__ import annotations
 
 import argparse
 import os
-import signal
 import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from affidavit.infra.binaries import EmbeddedUnavailable
-from affidavit.infra.cluster import ClusterFailed
-from affidavit.infra.embedded import DataDirInUse, StartFailed
 from affidavit.samples import invoice_pdf
-from affidavit.stack import Plan, Stack, StackFailed
-
-#: All that can go wrong at the start; each message says what to do.
-FAILURES = (StackFailed, EmbeddedUnavailable, ClusterFailed, DataDirInUse, StartFailed)
+from affidavit.stack import FAILURES, Plan, Stack, stop_on_signals
 
 _LOOK_SECONDS = 0.5
 
@@ -41,12 +34,6 @@ def main(arguments: Sequence[str]) -> int:
     except FAILURES as failed:
         print(f"affidavit up: {failed}", file=sys.stderr)
         return 1
-
-
-def stop_on_signals() -> None:
-    """Let SIGTERM and SIGHUP do what Ctrl-C does: raise KeyboardInterrupt."""
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, signal.default_int_handler)
 
 
 def print_now(text: str) -> None:

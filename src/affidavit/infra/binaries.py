@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import importlib.util
-import os
 import platform
 import shutil
 import tempfile
@@ -99,5 +98,5 @@ def _copy(package: Path, target: Path) -> None:
         staging.rename(target)
     except OSError:  # another start was faster: its copy is the same
         shutil.rmtree(staging)
-        if not os.path.isdir(target):
+        if not target.is_dir():
             raise
