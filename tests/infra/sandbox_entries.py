@@ -156,11 +156,16 @@ def write_raw(request, document, workspace, emit):
 
 
 def start_a_grandchild(request, document, workspace, emit):
-    code = "from pathlib import Path; print(Path('/proc/self').readlink(), flush=True); input()"
-    reading, _writing = os.pipe()
-    process = subprocess.Popen(
-        [sys.executable, "-I", "-c", code], stdin=reading, stdout=subprocess.PIPE, text=True
-    )
+    # It would stay for ever: no end of file and no hang-up reaches it.
+    code = """
+import signal, time
+from pathlib import Path
+for number in (signal.SIGHUP, signal.SIGTERM, signal.SIGPIPE):
+    signal.signal(number, signal.SIG_IGN)
+print(Path('/proc/self').readlink(), flush=True)
+time.sleep(600)
+"""
+    process = subprocess.Popen([sys.executable, "-I", "-c", code], stdout=subprocess.PIPE, text=True)
     emit({"type": "family", "child": outer_pid(), "grandchild": int(process.stdout.readline())})
     if request.get("stay", True):
         time.sleep(600)

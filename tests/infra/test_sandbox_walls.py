@@ -25,7 +25,7 @@ needs_landlock = pytest.mark.skipif(
 needs_root = pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
 
 LIMITS = Walls(total=timedelta(seconds=30))
-REFUSED = {errno.EPERM, errno.EACCES}
+REFUSED = {errno.EPERM, errno.EACCES, errno.EINVAL}  # the last: a user that the namespace has not
 
 
 @pytest.fixture
@@ -181,6 +181,7 @@ def test_walls_tell_which_of_them_stand():
     assert found["limits"]
     assert found["landlock"] == (landlock.abi() > 0)
     assert found["seccomp"] == seccomp.is_supported()
+    assert found["namespaces"] == walls.can_enter_namespaces()
     assert found["user"] == (os.getuid() == 0)
 
 

@@ -13,6 +13,7 @@ import resource
 import signal
 import stat
 import struct
+import subprocess
 import sys
 import sysconfig
 from collections.abc import Mapping
@@ -152,6 +153,14 @@ def enter_namespaces() -> bool:
     return True
 
 
+def can_enter_namespaces() -> bool:
+    """Tell whether `enter_namespaces` works here, by trying it in another process."""
+    code = "from affidavit.infra import walls; raise SystemExit(not walls.enter_namespaces())"
+    return (
+        subprocess.run([sys.executable, "-I", "-c", code], check=False, capture_output=True).returncode == 0
+    )
+
+
 def raise_walls(cell: Cell, parent: int) -> None:
     """Wall this process in for good. The order matters: each step needs rights the next takes.
 
@@ -178,12 +187,15 @@ def raise_walls(cell: Cell, parent: int) -> None:
 
 
 def live() -> list[WallStatus]:
-    """Return which walls stand for children of this process, without raising any."""
+    """Return which walls would stand for children of this process, without raising any."""
     root = os.getuid() == 0
     version = landlock.abi()
     return [
         WallStatus("limits", live=True, detail="address space, file size, open files, CPU"),
         WallStatus("user", live=root, detail="children become nobody" if root else "not root"),
+        WallStatus(
+            "namespaces", live=can_enter_namespaces(), detail="processes, network and IPC of their own"
+        ),
         WallStatus("landlock", live=version > 0, detail=f"ABI {version}"),
         WallStatus(
             "landlock-signals", live=version >= landlock.SCOPE_SINCE, detail="no signal leaves the child"
