@@ -59,6 +59,11 @@ class Leaf:
         """Whether the leaf stands in an array."""
         return "[]" in self.path
 
+    @property
+    def is_in_item(self) -> bool:
+        """Whether the leaf is a property of an array's items, not an item itself."""
+        return self.repeats and self.path[-1] != "[]"
+
 
 @dataclass(frozen=True, slots=True)
 class ArrayNode:
@@ -263,10 +268,10 @@ class _Compiler:
         kind, is_null_type = _type_of(part, at)
         nullable = nullable or is_null_type
         if kind == "object":
-            return self._object(part, path, at, seen, nullable)
+            return self._object(part, path, at, seen, nullable=nullable)
         if kind == "array":
-            return self._array(part, path, at, seen, nullable)
-        return self._leaf(part, LeafType(kind), path, nullable)
+            return self._array(part, path, at, seen, nullable=nullable)
+        return self._leaf(part, LeafType(kind), path, nullable=nullable)
 
     def _effective(self, raw: Any, at: str, seen: tuple[str, ...]) -> _Effective:
         """Follow $ref, allOf and the first real branch of anyOf/oneOf; siblings win over targets."""
@@ -305,7 +310,7 @@ class _Compiler:
             )
 
     def _object(
-        self, part: Schema, path: tuple[str, ...], at: str, seen: tuple[str, ...], nullable: bool
+        self, part: Schema, path: tuple[str, ...], at: str, seen: tuple[str, ...], *, nullable: bool
     ) -> ObjectNode:
         children = tuple(
             (name, self._node(child, (*path, name), f"{at}/properties" + _pointer([name]), seen))
@@ -322,7 +327,7 @@ class _Compiler:
         )
 
     def _array(
-        self, part: Schema, path: tuple[str, ...], at: str, seen: tuple[str, ...], nullable: bool
+        self, part: Schema, path: tuple[str, ...], at: str, seen: tuple[str, ...], *, nullable: bool
     ) -> ArrayNode:
         item = self._node(part.get("items", {}), (*path, "[]"), f"{at}/items", seen)
         return ArrayNode(
@@ -334,7 +339,7 @@ class _Compiler:
             nullable=nullable,
         )
 
-    def _leaf(self, part: Schema, kind: LeafType, path: tuple[str, ...], nullable: bool) -> Leaf:
+    def _leaf(self, part: Schema, kind: LeafType, path: tuple[str, ...], *, nullable: bool) -> Leaf:
         self._leaves += 1
         if self._leaves > MAX_LEAVES:
             raise SchemaInvalid("", f"asks for more than {MAX_LEAVES} values; split it into several schemas")

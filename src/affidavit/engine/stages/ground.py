@@ -86,7 +86,7 @@ class Locator:
         best: tuple[float, tuple[Token, ...]] = (FUZZY, ())
         for stream in self._streams:
             found = stream.most_alike(text, best[0])
-            best = found if found else best
+            best = found or best
         if best[1]:
             yield best[1]
 
@@ -122,13 +122,20 @@ class _Stream:
         """Return the run of words most like `text`, if it is more alike than `least` of 100."""
         wanted = squash(text)
         count = len(text.split())
-        if len(wanted) < 4 or count > MAX_WORDS:  # noqa: PLR2004  one letter of three proves nothing
+        if len(wanted) < 4 or count > MAX_WORDS:
             return None
         found = fuzz.partial_ratio_alignment(wanted, self._letters, score_cutoff=least)
         if found is None or found.dest_end <= found.dest_start:
             return None
         tokens = self._between(found.dest_start, found.dest_end)
-        score = fuzz.ratio(wanted, "".join(squash(token.text) for token in tokens))
+        score, tokens = max(
+            (
+                (_likeness(wanted, part), part)
+                for part in (tokens, tokens[1:], tokens[:-1], tokens[1:-1])
+                if part
+            ),
+            key=lambda each: each[0],
+        )
         return (score, tokens) if score > least else None
 
     def _between(self, start: int, end: int) -> tuple[Token, ...]:
@@ -141,10 +148,14 @@ class _Stream:
         )
 
 
+def _likeness(wanted: str, tokens: Sequence[Token]) -> float:
+    return fuzz.ratio(wanted, "".join(squash(token.text) for token in tokens))
+
+
 def _is_value(span: Span, value: Any, leaf: Leaf) -> bool:
     found = convert(span.value, leaf, span.text)
     if isinstance(value, int | float) and isinstance(span.value, Decimal):
-        return abs(float(span.value) - value) < 1e-9  # noqa: PLR2004
+        return abs(float(span.value) - value) < 1e-9
     if isinstance(value, date):
         return bool(found == value.isoformat())
     return bool(found == value)

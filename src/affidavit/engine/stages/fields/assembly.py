@@ -117,7 +117,7 @@ def _is_date(text: str) -> bool:
 
 @_format("date-time")
 def _is_moment(text: str) -> bool:
-    return datetime.fromisoformat(text.upper().replace("Z", "+00:00")).tzinfo is not None
+    return datetime.fromisoformat(text.upper()).tzinfo is not None
 
 
 @_format("email")

@@ -156,7 +156,7 @@ class Finder:
             hit.start for hit in self._labelled.get(id(segment), ()) if hit.start > start and hit.has_colon
         ]
         text = segment.text[start : min(ends, default=len(segment.text))]
-        body = text.strip(" \t:;,|-–")
+        body = text.strip(" \t:;,|-\u2013")
         if not any(char.isalnum() for char in body):
             return []
         at = start + text.index(body)

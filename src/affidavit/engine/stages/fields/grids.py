@@ -170,7 +170,7 @@ def _goes_with(header: Row, other: Row, height: float) -> bool:
     """Tell whether a row is another line of the header: close, without digits, short words."""
     distance = abs(other.box[1] - header.box[1])
     has_digits = any(char.isdigit() for token in other.tokens for char in token.text)
-    is_short = all(len(segment.tokens) <= 2 for segment in other.segments)  # noqa: PLR2004
+    is_short = all(len(segment.tokens) <= 2 for segment in other.segments)
     return other.page == header.page and distance <= HEADER_PITCH * height and not has_digits and is_short
 
 

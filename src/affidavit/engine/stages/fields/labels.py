@@ -23,7 +23,7 @@ MIN_QUALITY = 0.25
 
 Phrases = Mapping[str, Mapping[str, float]]
 
-_BREAKS = ":|•·;,(-–/)"  # after one of these a new label may start
+_BREAKS = ":|•·;,(-\u2013/)"  # after one of these a new label may start
 _VALUE_STARTS = "€$£(#-"
 
 _WORD = re.compile(r"[^\W_]+|[#%]")
@@ -86,23 +86,23 @@ def find_labels(view: View, phrases: Phrases) -> list[Hit]:
 def labels_in(segment: Segment, phrases: Phrases) -> list[Hit]:
     """Return the labels in one segment; of two that overlap, the longer one."""
     words = list(_WORD.finditer(segment.text))
-    taken: list[tuple[int, int]] = []
+    taken: set[int] = set()
     hits = []
     for first, last in _windows(len(words)):
-        start, end = words[first].start(), words[last].end()
-        if any(start < other_end and other_start < end for other_start, other_end in taken):
+        if not taken.isdisjoint(range(first, last + 1)):
             continue
+        start, end = words[first].start(), words[last].end()
         keys = phrases.get(label_key(segment.text[start:end])) or _compound(words[first : last + 1], phrases)
         hit = _hit(segment, start, end, keys, 1.0) if keys else None
         if hit:
-            taken.append((start, end))
+            taken.update(range(first, last + 1))
             hits.append(hit)
     return hits
 
 
 def _compound(words: Sequence[re.Match[str]], phrases: Phrases) -> Mapping[str, float] | None:
     """Look a label up whose first word is the end of a compound: Handelsrechnung Nr. is Rechnung Nr."""
-    if len(words) < 2 or len(words[0][0]) < MIN_COMPOUND:  # noqa: PLR2004
+    if len(words) < 2 or len(words[0][0]) < MIN_COMPOUND:
         return None
     key = label_key(" ".join(word[0] for word in words))
     starts = range(MIN_COMPOUND_PART, len(words[0][0]) - MIN_COMPOUND_PART)
@@ -136,9 +136,9 @@ def _fuzzy(segments: Sequence[Segment], phrases: Phrases) -> Iterator[Hit]:
 
 
 def _hit(segment: Segment, start: int, end: int, keys: Mapping[str, float], likeness: float) -> Hit | None:
-    colon = re.match(r"[\s.)\]]*(?:\([^)]*\)\s*)?[:：]\s*", segment.text[end:])
+    colon = re.match(r"[\s.)\]]*(?:\([^)]*\)\s*)?[:\uff1a]\s*", segment.text[end:])
     quality = likeness * _quality(segment, start, end, has_colon=colon is not None)
-    if quality < MIN_QUALITY or (quality < 0.9 and end - start <= 2):  # noqa: PLR2004  "an", "no", "to" in a sentence
+    if quality < MIN_QUALITY or (quality < 0.9 and end - start <= 2):
         return None
     return Hit(
         segment=segment,

@@ -97,7 +97,7 @@ def _territories() -> dict[str, str]:
         fold(name): code
         for language in LANGUAGES
         for code, name in Locale(language).territories.items()
-        if len(code) == 2 and code.isalpha()  # noqa: PLR2004  numeric codes are regions
+        if len(code) == 2 and code.isalpha()
     }
     return names | {"usa": "US", "uk": "GB", "great britain": "GB", "holland": "NL"}
 
@@ -167,7 +167,7 @@ def _town_parts(segment: Segment, text: str, town: re.Match[str], offset: int = 
         code = {"D": "DE", "A": "AT", "F": "FR", "B": "BE", "I": "IT", "E": "ES", "L": "LU"}.get(
             town["land"], town["land"]
         )
-        if len(code) == 2:  # noqa: PLR2004
+        if len(code) == 2:
             parts["country"] = Span(segment, start + town.start("land"), start + town.end("land"), code, 0.9)
     return parts
 
@@ -207,14 +207,14 @@ def _lines_above(view: View, at: int, hits: HitsByRow) -> list[Segment]:
             break
         if segment.row == below.row or abs(segment.box[0] - below.box[0]) > height:
             continue
-        if len(lines) == LINES_ABOVE or _ends_block(view, segment, hits):
+        if len(lines) == LINES_ABOVE or _ends_block(segment, hits):
             break
         lines.append(segment)
         below = segment
     return lines
 
 
-def _ends_block(view: View, segment: Segment, hits: HitsByRow) -> bool:
+def _ends_block(segment: Segment, hits: HitsByRow) -> bool:
     """Tell whether a line is no part of an address: a label, another labelled value, a number."""
     letters = sum(char.isalpha() for char in segment.text)
     digits = sum(char.isdigit() for char in segment.text)
@@ -247,7 +247,7 @@ def _line_below(view: View, at: int) -> Segment | None:
 
 def _with_roles(view: View, found: Sequence[Party], hits: HitsByRow) -> list[Party]:
     labelled = [_labelled_roles(party, hits) for party in found]
-    taken = {role for roles in labelled for role, score in roles.items() if score > 0.5}  # noqa: PLR2004
+    taken = {role for roles in labelled for role, score in roles.items() if score > 0.5}
     parties = []
     for party, roles in zip(found, labelled, strict=True):
         guess = roles or _guessed_roles(view, party, found, taken)
@@ -266,7 +266,7 @@ def _labelled_roles(party: Party, hits: HitsByRow) -> dict[str, float]:
             continue
         overlaps = min(hit.segment.box[2], first.box[2]) > max(hit.segment.box[0], first.box[0])
         is_beside = rows_above == 0 and hit.segment.box[0] <= first.box[0]
-        if not (overlaps or is_beside or abs(hit.box[0] - first.box[0]) < 10):  # noqa: PLR2004
+        if not (overlaps or is_beside or abs(hit.box[0] - first.box[0]) < 10):
             continue
         for role in PARTIES:
             if hit.keys.get(role, 0.0) > 0:

@@ -136,7 +136,7 @@ def _concept_of(leaf: Leaf, rest: list[str], party: str | None) -> Concept | Non
 
 def _texts(leaf: Leaf, rest: list[str]) -> Iterator[tuple[str, float]]:
     yield " ".join(rest), 1.0
-    if not leaf.repeats and leaf.groups:
+    if not leaf.is_in_item and leaf.groups:
         yield " ".join([*split_name(leaf.groups[-1]), *rest]), 1.0
     if leaf.title:
         yield leaf.title, 0.98
@@ -158,7 +158,7 @@ def _type_fit(leaf: Leaf, concept: Concept) -> float:
 
 
 def _scope_fit(leaf: Leaf, concept: Concept, party: str | None) -> float:
-    if leaf.repeats != (concept.scope is Scope.LINE):
+    if leaf.is_in_item != (concept.scope is Scope.LINE):
         return OTHER_SCOPE
     if party and concept.scope is not Scope.PARTY:
         return OTHER_SCOPE
@@ -183,13 +183,13 @@ def _kind_of(leaf: Leaf, concept: Concept | None) -> Kind:
 def _own_labels(leaf: Leaf, party: str | None) -> Iterator[tuple[str, float]]:
     words = split_name(leaf.name)
     name, group = " ".join(words), " ".join(split_name(leaf.groups[-1])) if leaf.groups else ""
-    if group and not leaf.repeats:
+    if group and not leaf.is_in_item:
         yield label_key(f"{group} {name}"), 1.0
         yield label_key(name), 0.6 if party else 0.8
     else:
         yield label_key(name), 1.0
     bare = [word for word in words if word not in _KIND_WORDS]
-    if 1 < len(words) and 0 < len(bare) < len(words):
+    if 0 < len(bare) < len(words):
         yield label_key(" ".join(bare)), BARE_NAME
     if leaf.title:
         yield label_key(leaf.title), 1.0
@@ -222,7 +222,7 @@ def _similar(text: str) -> dict[str, float]:
     for label, score, _ in process.extract(
         key, labels_of_concepts().keys(), scorer=fuzz.ratio, score_cutoff=FUZZY_NAME, limit=5
     ):
-        if len(label) < 5:  # noqa: PLR2004  one letter more or less makes another short word
+        if len(label) < 5:
             continue
         for concept, strength in labels_of_concepts()[label].items():
             found[concept] = max(found.get(concept, 0.0), strength * score / 100 * 0.9)

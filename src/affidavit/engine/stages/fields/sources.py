@@ -18,6 +18,7 @@ from affidavit.engine.stages.fields.view import View
 SPOKEN_FOR = 0.85  # a value whose grammar hardly fits anything else, unlabelled
 LETTERHEAD = 0.6
 ONLY_DATE = 0.5
+CLEAR_ROLE = 0.6  # of a label, to speak for the lines under it
 NEAR_ROWS = 8  # rows around a party's block that still speak about it
 OTHER_PARTY = 0.35  # what is left of a score when the value stands by another party
 UNPLACED = {SELLER: 0.85, BUYER: 0.3}  # who prints his numbers apart from his address: the issuer
@@ -74,11 +75,12 @@ class Sources:
             if role and party.page == span.segment.page and _same_column(first, span):
                 away = max(party.rows[0] - row, row - party.rows[1], 0)
                 distances.append((away, role))
-        for hit in self._hits:
-            role = next((name for name in PARTIES if hit.keys.get(name, 0.0) > 0.6), None)  # noqa: PLR2004
-            if role and hit.segment.page == span.segment.page and 0 <= row - hit.segment.row <= NEAR_ROWS:
-                if abs(hit.box[0] - span.segment.box[0]) < (hit.box[2] - hit.box[0]) + 20:  # noqa: PLR2004
-                    distances.append((row - hit.segment.row, role))
+        distances += [
+            (row - hit.segment.row, role)
+            for hit in self._hits
+            for role in PARTIES
+            if hit.keys.get(role, 0.0) > CLEAR_ROLE and _is_over(hit, span)
+        ]
         near = [each for each in distances if each[0] <= NEAR_ROWS]
         return min(near)[1] if near else None
 
@@ -141,6 +143,13 @@ def _wants_code(plan: Plan) -> bool:
     return any(word in asked for word in ("code", "iso", "alpha-2", "alpha2"))
 
 
+def _is_over(hit: Hit, span: Span) -> bool:
+    """Tell whether a label stands over a value, near and in its column, as a heading does."""
+    rows = span.segment.row - hit.segment.row
+    is_near = hit.segment.page == span.segment.page and 0 <= rows <= NEAR_ROWS
+    return is_near and abs(hit.box[0] - span.segment.box[0]) < (hit.box[2] - hit.box[0]) + 20
+
+
 def _same_column(one: Span, other: Span) -> bool:
     mine, theirs = one.segment.box, other.segment.box
-    return min(mine[2], theirs[2]) > max(mine[0], theirs[0]) or abs(mine[0] - theirs[0]) < 10  # noqa: PLR2004
+    return min(mine[2], theirs[2]) > max(mine[0], theirs[0]) or abs(mine[0] - theirs[0]) < 10

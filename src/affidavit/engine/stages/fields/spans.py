@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime, time, timezone
+from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from typing import Any
 
@@ -119,7 +119,7 @@ class Spans:
         return [
             (number.start, number.end, number.value, 1.0 if number.is_percent else 0.6)
             for number in self._numbers(text)
-            if number.currency is None and abs(number.value) <= 100  # noqa: PLR2004
+            if number.currency is None and abs(number.value) <= 100
         ]
 
     def _document_numbers(self, text: str) -> list[tuple[int, int, Any, float]]:
@@ -170,7 +170,7 @@ def _number(value: Any, kind: LeafType) -> float | int | None:
 def _string(value: Any, leaf: Leaf, text: str) -> str:
     if isinstance(value, Moment):
         if leaf.format == "date-time":
-            moment = datetime.combine(value.day, value.clock or time(), tzinfo=timezone.utc)
+            moment = datetime.combine(value.day, value.clock or time(), tzinfo=UTC)
             return moment.isoformat().replace("+00:00", "Z")
         return value.day.isoformat()
     return value if isinstance(value, str) else text
@@ -211,7 +211,7 @@ def _date_fit(span: DateSpan, order: DateOrder | None) -> float:
 
 
 def _money_fit(number: Number) -> float:
-    if number.decimals == 2:  # noqa: PLR2004
+    if number.decimals == 2:
         return 1.0
     return 0.9 if number.currency else 0.55 if number.is_bare else 0.7
 

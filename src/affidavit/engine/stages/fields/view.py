@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -66,10 +67,12 @@ class Segment:
 
     def between(self, start: int, end: int) -> tuple[Token, ...]:
         """Return the tokens that `text[start:end]` touches."""
+        first = max(0, bisect_right(self._starts, start) - 1)
+        last = bisect_left(self._starts, end)
         return tuple(
             token
-            for token, at in zip(self.tokens, self._starts, strict=True)
-            if at < end and start < at + len(token.text)
+            for token, at in zip(self.tokens[first:last], self._starts[first:last], strict=True)
+            if start < at + len(token.text)
         )
 
 

@@ -89,7 +89,7 @@ def find_vat_ids(text: str) -> list[Code]:
 
 def find_phones(text: str) -> list[Code]:
     """Return what looks like telephone numbers: an area or country code and at least six digits."""
-    return [code for code in _all(_PHONE, text) if sum(char.isdigit() for char in code.value) >= 6]  # noqa: PLR2004
+    return [code for code in _all(_PHONE, text) if sum(char.isdigit() for char in code.value) >= 6]
 
 
 def find_document_numbers(text: str) -> list[Code]:

@@ -93,8 +93,8 @@ def date_order_of(texts: Iterable[str]) -> DateOrder | None:
     for text in texts:
         for match in _NUMERIC.finditer(text):
             first, second = int(match["first"]), int(match["second"])
-            day_first += first > 12 >= second  # noqa: PLR2004
-            month_first += second > 12 >= first  # noqa: PLR2004
+            day_first += first > 12 >= second
+            month_first += second > 12 >= first
     if day_first == month_first:
         return None
     return DateOrder.DAY_FIRST if day_first > month_first else DateOrder.MONTH_FIRST
@@ -120,7 +120,7 @@ def _read(match: re.Match[str]) -> DateSpan | None:
 
 def _year(digits: str) -> int:
     number = int(digits.lstrip("'\u2019"))
-    if number >= 100:  # noqa: PLR2004
+    if number >= 100:
         return number
     return number + (1900 if number >= _CENTURY_PIVOT else 2000)
 

@@ -135,7 +135,7 @@ def _parse_digits(digits: str, sign: DecimalSign | None) -> tuple[Decimal, int] 
 
 
 def _is_thousands(plain: str, tail: int, separator: str, sign: DecimalSign | None) -> bool:
-    if tail != 3 or plain.startswith(("0", ".", ",")) or plain.index(separator) > 3:  # noqa: PLR2004
+    if tail != 3 or plain.startswith(("0", ".", ",")) or plain.index(separator) > 3:
         return False
     return sign is None or separator != sign
 
