@@ -27,6 +27,7 @@ def report(ready, name):
     return [word.text for word in words]
 
 ready = warm_up()
+warm_up()  # twice is harmless
 threads = len(os.listdir("/proc/self/task"))
 own, uid, limit, name = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
 reader, writer = os.pipe()
@@ -64,15 +65,12 @@ def run_host(workspace: Path, engine: str, *, uid: int = 0, limit: int = 0) -> d
 
 
 @pytest.mark.parametrize("engine", ["ppocr", "tesseract"])
-def test_warmed_engine_reads_the_same_in_a_forked_child(engine: str, tmp_path: Path) -> None:
-    seen = run_host(tmp_path, engine)
+def test_warmed_engine_reads_the_same_in_a_forked_child_within_two_gibibytes(
+    engine: str, tmp_path: Path
+) -> None:
+    seen = run_host(tmp_path, engine, limit=2 * GIBIBYTE)
     assert seen["threads"] == 1
     assert seen["child"] == seen["parent"] == ["Total", "amount", "119"]
-
-
-@pytest.mark.parametrize("engine", ["ppocr", "tesseract"])
-def test_child_reads_within_two_gibibytes_of_address_space(engine: str, tmp_path: Path) -> None:
-    assert run_host(tmp_path, engine, limit=2 * GIBIBYTE)["child"] == ["Total", "amount", "119"]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
@@ -103,7 +101,7 @@ sys.exit("it was read, or failed otherwise")
 """
 
 
-@pytest.mark.parametrize("mebibytes", [10, 60, 150])
+@pytest.mark.parametrize("mebibytes", [60, 150])
 def test_want_of_memory_is_told_as_that_wherever_it_occurs(mebibytes: int) -> None:
     ran = subprocess.run(
         [sys.executable, "-c", SHORT_OF_MEMORY, str(mebibytes)],
