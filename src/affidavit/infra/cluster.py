@@ -35,11 +35,26 @@ def service_user(data: Path) -> User | None:
     if os.geteuid() != 0:
         if owner not in (None, os.geteuid()):
             raise EmbeddedUnavailable(f"{data} belongs to another user. Run as that user, or as root.")
+        if owner is None and not _is_listed(os.geteuid()):
+            raise EmbeddedUnavailable(
+                f"Postgres's initdb needs a name for user {os.geteuid()}, who is not in /etc/passwd. Add "
+                "an entry, or set AFFIDAVIT_DATABASE_URL and AFFIDAVIT_REDIS_URL to servers of your own."
+            )
         return None
     if sys.platform != "linux":
         raise EmbeddedUnavailable("Postgres refuses to run as root. Run this as an ordinary user.")
-    entry = pwd.getpwuid(owner) if owner else pwd.getpwnam(_SERVICE_USER)
+    if owner:
+        return User(owner, data.stat().st_gid)
+    entry = pwd.getpwnam(_SERVICE_USER)
     return User(entry.pw_uid, entry.pw_gid)
+
+
+def _is_listed(uid: int) -> bool:
+    try:
+        pwd.getpwuid(uid)
+    except KeyError:
+        return False
+    return True
 
 
 def own_path(path: Path, user: User | None) -> str:
