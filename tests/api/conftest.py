@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -17,9 +19,11 @@ from fastapi import FastAPI
 from affidavit.accounts.principal import Scope
 from affidavit.api.services import Services
 from affidavit.app import create_app
+from affidavit.infra.db import Base
 from affidavit.jobs import execution
 from affidavit.jobs.claim import Claim, ExecutionPolicy, JobError, ReadPage, Report
 from affidavit.settings import Settings
+from tests.conftest import Servers, execute, made
 
 POLICY = ExecutionPolicy()
 SCHEMA = {"type": "object", "properties": {"total": {"type": "number"}}}
@@ -76,6 +80,12 @@ class Hand:
         assert held is not None, "there is no task to take"
         return held
 
+    async def arrived(self) -> None:
+        """Wait until there is a task to take."""
+        async with asyncio.timeout(10):
+            while not (await self.services.jobs.queue_health()).queued:
+                pass  # each look is a round trip to the database, in which the others go on
+
     async def complete(self, result: object, pages: tuple[ReadPage, ...] = ()) -> bytes:
         held = await self.take()
         data = zstandard.compress(json.dumps(result).encode())
@@ -123,6 +133,20 @@ async def running(settings: Settings) -> AsyncIterator[Api]:
             yield Api(app, client)
 
 
+@pytest.fixture(scope="module")
+def module_database_url(servers: Servers) -> Iterator[str]:
+    """Make one database for the tests of a module: making one for each would take most of the time."""
+    yield from made(servers, f"TEMPLATE {urlsplit(servers.database_url).path[1:]}")
+
+
+@pytest.fixture
+async def database_url(module_database_url: str) -> str:
+    """Empty the module's database for this test."""
+    tables = [table.name for table in reversed(Base.metadata.sorted_tables)]
+    await execute(module_database_url, ";".join(f"DELETE FROM {table}" for table in tables))
+    return module_database_url
+
+
 @pytest.fixture
 def settings(database_url: str, redis_url: str, tmp_path: Path) -> Settings:
     return settings_for(database_url, redis_url, tmp_path)
@@ -147,5 +171,3 @@ async def other(anybody: Api) -> Api:
 @pytest.fixture
 def hand(anybody: Api) -> Hand:
     return Hand(anybody.services)
-
-

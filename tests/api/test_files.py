@@ -58,7 +58,11 @@ async def test_what_cannot_be_read_is_refused_and_leaves_nothing(
 
     assert (answer.status_code, answer.json()["code"]) == (status, code)
     assert answer.json()["errors"][0]["pointer"] == "/file"
-    assert not [path for path in settings_folder.rglob("*") if path.is_file() and path.name != "lock"]
+    assert files_in(settings_folder) == []
+
+
+def files_in(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file() and path.name != "lock"]
 
 
 @pytest.fixture
@@ -123,7 +127,9 @@ async def test_page_image_is_served_once_the_page_was_read(api: Api, hand: Hand)
     file = (await api.upload(invoice_pdf())).json()
     before = await api.get(f"/v1/files/{file['id']}/pages/1/image")
     await api.submitted(source={"file_id": file["id"]})
-    environment_id = (await api.services.accounts.authenticate(api.headers["Authorization"][7:])).environment_id
+    environment_id = (
+        await api.services.accounts.authenticate(api.headers["Authorization"][7:])
+    ).environment_id
     digest = await hand.image(environment_id, b"RIFFxxxxWEBP")
     await hand.complete({}, (ReadPage(1, "0" * 64, 1, "native", digest, 12, 10, 10),))
 

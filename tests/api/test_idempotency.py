@@ -78,7 +78,13 @@ async def test_other_request_with_the_same_key_is_told_what_differs(
 async def test_spelling_out_the_defaults_is_the_same_request(api: Api) -> None:
     first = await api.post("/v1/parse", TEXT, headers=KEY)
 
-    spelled = {**TEXT, "store": True, "priority": "normal", "options": {"ocr": {"mode": "auto"}}, "metadata": {}}
+    spelled = {
+        **TEXT,
+        "store": True,
+        "priority": "normal",
+        "options": {"ocr": {"mode": "auto"}},
+        "metadata": {},
+    }
     again = await api.post("/v1/parse", spelled, headers=KEY)
 
     assert again.json()["id"] == first.json()["id"]

@@ -71,9 +71,7 @@ async def test_multipart_says_the_same_as_json(api: Api, hand: Hand) -> None:
         ({"source": '{"text": "Total"}', "priority": "high\x00"}, "REQUEST_INVALID"),
     ],
 )
-async def test_form_fields_are_judged_as_json_is(
-    api: Api, fields: dict[str, str], code: str | None
-) -> None:
+async def test_form_fields_are_judged_as_json_is(api: Api, fields: dict[str, str], code: str | None) -> None:
     parts: Any = {name: (None, text) for name, text in {"schema": json.dumps(SCHEMA), **fields}.items()}
 
     answer = await api.send("POST", "/v1/extract", files=parts)
@@ -111,8 +109,18 @@ async def test_form_fields_are_judged_as_json_is(
         ("parse", {**TEXT, "metadata": {"a/b": "c"}}, "REQUEST_INVALID", "/metadata/a~1b"),
         ("extract", TEXT, "REQUEST_INVALID", "/schema"),
         ("extract", {**TEXT, "schema": {"type": "strin"}}, "SCHEMA_INVALID", "/schema/type"),
-        ("extract", {**TEXT, "schema": {"type": "object", "title": "\x00"}}, "REQUEST_INVALID", "/schema/title"),
-        ("extract", {**TEXT, "schema": {"type": "object", "maximum": 10**400}}, "REQUEST_INVALID", "/schema/maximum"),
+        (
+            "extract",
+            {**TEXT, "schema": {"type": "object", "title": "\x00"}},
+            "REQUEST_INVALID",
+            "/schema/title",
+        ),
+        (
+            "extract",
+            {**TEXT, "schema": {"type": "object", "maximum": 10**400}},
+            "REQUEST_INVALID",
+            "/schema/maximum",
+        ),
     ],
 )
 async def test_bad_fields_are_refused_by_name(
@@ -139,9 +147,7 @@ async def test_bad_fields_are_refused_by_name(
     ],
 )
 async def test_broken_json_is_the_callers_fault(api: Api, body: bytes) -> None:
-    answer = await api.send(
-        "POST", "/v1/parse", content=body, headers={"Content-Type": "application/json"}
-    )
+    answer = await api.send("POST", "/v1/parse", content=body, headers={"Content-Type": "application/json"})
 
     assert answer.status_code in {400, 422}
     assert answer.json()["code"] in {"JSON_INVALID", "REQUEST_INVALID"}
@@ -151,9 +157,7 @@ async def test_broken_json_is_the_callers_fault(api: Api, body: bytes) -> None:
 async def test_numbers_that_the_database_cannot_hold_are_refused(api: Api, number: str) -> None:
     body = f'{{"source": {{"text": "x"}}, "schema": {{"type": "object", "properties": {{}}, "x": {number}}}}}'
 
-    answer = await api.send(
-        "POST", "/v1/extract", content=body, headers={"Content-Type": "application/json"}
-    )
+    answer = await api.send("POST", "/v1/extract", content=body, headers={"Content-Type": "application/json"})
 
     assert answer.status_code in {400, 422}, answer.text
 
@@ -172,13 +176,14 @@ async def test_file_and_source_together_are_refused(api: Api) -> None:
     assert answer.json()["code"] == "SOURCE_AMBIGUOUS"
 
 
-@pytest.mark.parametrize(("query", "prefer"), [("?sync=true", ""), ("", "wait=5"), ("", 'respond-async, wait="4"')])
+@pytest.mark.parametrize(
+    ("query", "prefer"), [("?sync=true", ""), ("", "wait=5"), ("", 'respond-async, wait="4"')]
+)
 async def test_synchronous_call_answers_with_the_result(
     api: Api, hand: Hand, query: str, prefer: str
 ) -> None:
     call = asyncio.create_task(api.post(f"/v1/parse{query}", TEXT, headers={"Prefer": prefer}))
-    while not (await api.get("/v1/jobs")).json()["items"]:
-        await asyncio.sleep(0)
+    await hand.arrived()
     await hand.complete({"markdown": "Total 119.00"})
 
     answer = await call
@@ -195,8 +200,7 @@ async def test_synchronous_call_that_takes_too_long_answers_with_the_job(api: Ap
 
 async def test_synchronous_call_whose_job_fails_says_why(api: Api, hand: Hand) -> None:
     call = asyncio.create_task(api.post("/v1/parse?sync=true", TEXT))
-    while not (await api.get("/v1/jobs")).json()["items"]:
-        await asyncio.sleep(0)
+    await hand.arrived()
     await hand.fail("CORRUPT_DOCUMENT")
 
     answer = await call
