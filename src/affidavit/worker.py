@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import structlog
 
+from affidavit.engine.ocr.neural import ENVIRONMENT
 from affidavit.engine.spec import Limits
 from affidavit.engine.versions import reading_versions
 from affidavit.infra.blobs import open_store
@@ -132,7 +133,9 @@ def open_workshop(settings: Settings, scratch: Path) -> Workshop:
         db=Database(settings.database_url, pool_size=settings.database_pool_size, name="affidavit-worker"),
         blobs=open_store(settings.blob_url, scratch=settings.data_dir / "staging"),
         doorbell=Doorbell(settings.redis_url),
-        host=SandboxHost(entry=ENTRY, warm_up=WARM_UP, environment={}, user=user, scratch=scratch / "host"),
+        host=SandboxHost(
+            entry=ENTRY, warm_up=WARM_UP, environment=dict(ENVIRONMENT), user=user, scratch=scratch / "host"
+        ),
         opener=Vault(settings.secret_key.get_secret_value()),
         policy=ExecutionPolicy(
             lease=timedelta(seconds=settings.lease_seconds),

