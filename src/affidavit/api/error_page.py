@@ -13,7 +13,8 @@ Made from `src/affidavit/api/problems.py` by `python -m affidavit.api.error_page
 
 Every answer that is not a success is `application/problem+json` (RFC 9457): `type` (`{TYPE_PREFIX}` and the
 code in lower case), `title`, `status`, `detail`, `instance`, `code`, `request_id`, `retryable`, and
-`errors[]` with a JSON `pointer`, a `message` and a `code` for each offending field. Decide by `code`; it is stable.
+`errors[]` with a JSON `pointer`, a `message` and a `code` for each offending field. Decide by
+`code`; it is stable.
 
 A synchronous call whose job fails answers as `/result` does: 409 `JOB_FAILED`, with the job's own error in
 `job_error` and its id in `job_id`.
