@@ -9,9 +9,8 @@ from affidavit.engine.result import Block, BlockType, Document, Line, Page, Page
 
 def document_of(pdf: bytes) -> Document:
     """Return the document that plain reading of a PDF gives: a paragraph per line, no tables."""
-    pages = tuple(
-        _page(page, number) for number, page in enumerate(pymupdf.open(stream=pdf, filetype="pdf"), 1)
-    )
+    opened = pymupdf.open(stream=pdf, filetype="pdf")
+    pages = tuple(_page(opened[index], index + 1) for index in range(opened.page_count))
     return Document(media_type="application/pdf", page_count=len(pages), pages=pages)
 
 

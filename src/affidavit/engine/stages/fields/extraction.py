@@ -100,7 +100,7 @@ class _Rules:
         self._spans = Spans(self._view)
         phrases = phrases_of(list(self._plans.values()))
         self._hits = find_labels(self._view, phrases)
-        self._records = RecordFinder(self._view, self._spans, phrases)
+        self._records = RecordFinder(self._view, self._spans, phrases, self._hits)
         self._sources = Sources(self._view, self._spans, self._hits)
 
     def run(self) -> tuple[dict[Path, FieldValue], Items]:

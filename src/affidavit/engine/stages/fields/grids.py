@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from affidavit.engine.result import BoundingBox, Cell, Table
-from affidavit.engine.stages.fields.labels import Phrases, labels_in
+from affidavit.engine.stages.fields.labels import Hit
 from affidavit.engine.stages.fields.lexicon import TOTAL_LABELS
 from affidavit.engine.stages.fields.phrases import label_key
 from affidavit.engine.stages.fields.view import Row, Segment, Token, View, split_at_gaps, union
@@ -50,11 +51,15 @@ def table_grids(view: View) -> Iterator[Grid]:
 
 
 def row_grids(
-    view: View, phrases: Phrases, names_enough: Callable[[Sequence[Segment]], bool]
+    view: View, hits: Sequence[Hit], names_enough: Callable[[Sequence[Segment]], bool]
 ) -> Iterator[Grid]:
     """Yield a grid for each row of text whose segments are headers, as `names_enough` judges."""
+    by_segment: dict[int, list[Hit]] = {}
+    for hit in hits:
+        by_segment.setdefault(id(hit.segment), []).append(hit)
     for at, row in enumerate(view.rows):
-        headers = _headers(row, phrases)
+        parts = (_headers(segment, by_segment.get(id(segment), ())) for segment in row.segments)
+        headers = list(chain.from_iterable(parts))
         if names_enough(headers):
             yield _below(view, at, headers)
 
@@ -108,15 +113,11 @@ def _is_inside(token: Token, box: BoundingBox) -> bool:
     return box[0] <= (x0 + x1) / 2 <= box[2] and box[1] <= (y0 + y1) / 2 <= box[3]
 
 
-def _headers(row: Row, phrases: Phrases) -> list[Segment]:
-    """Return the headers in a row: its segments, cut where one holds several labels."""
-    headers: list[Segment] = []
-    for segment in row.segments:
-        hits = sorted(labels_in(segment, phrases), key=lambda hit: hit.start)
-        cut = [Segment(row.page, row.number, hit.tokens) for hit in hits if hit.tokens]
-        covered = sum(len(part.tokens) for part in cut) == len(segment.tokens)
-        headers.extend(cut if len(cut) > 1 and covered else [segment])
-    return headers
+def _headers(segment: Segment, hits: Sequence[Hit]) -> list[Segment]:
+    """Return the headers in a segment: itself, or its parts where it holds nothing but several labels."""
+    cut = [Segment(segment.page, segment.row, hit.tokens) for hit in sorted(hits, key=lambda hit: hit.start)]
+    covered = sum(len(part.tokens) for part in cut) == len(segment.tokens)
+    return cut if len(cut) > 1 and covered else [segment]
 
 
 def _below(view: View, at: int, headers: Sequence[Segment]) -> Grid:

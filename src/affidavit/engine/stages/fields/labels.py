@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 
 from rapidfuzz import fuzz, process
 
@@ -18,6 +19,7 @@ PROSE = 12  # words in a segment, from which on it is a sentence
 FUZZY = 85  # of 100: one wrong letter in seven
 MIN_FUZZY_KEY = 6  # a shorter label with one wrong letter is another word
 MIN_COMPOUND = 9  # letters of a compound of two words
+COMPOUND_WORDS = 2  # in a label that starts with one
 MIN_COMPOUND_PART = 3
 MIN_QUALITY = 0.25
 
@@ -86,26 +88,28 @@ def find_labels(view: View, phrases: Phrases) -> list[Hit]:
 def labels_in(segment: Segment, phrases: Phrases) -> list[Hit]:
     """Return the labels in one segment; of two that overlap, the longer one."""
     words = list(_WORD.finditer(segment.text))
+    spelled = [label_key(word[0]) for word in words]
     taken: set[int] = set()
     hits = []
     for first, last in _windows(len(words)):
-        if not taken.isdisjoint(range(first, last + 1)):
+        keys = phrases.get("".join(spelled[first : last + 1])) or _compound(
+            spelled[first : last + 1], phrases
+        )
+        if not keys or not taken.isdisjoint(range(first, last + 1)):
             continue
-        start, end = words[first].start(), words[last].end()
-        keys = phrases.get(label_key(segment.text[start:end])) or _compound(words[first : last + 1], phrases)
-        hit = _hit(segment, start, end, keys, 1.0) if keys else None
+        hit = _hit(segment, words[first].start(), words[last].end(), keys, 1.0)
         if hit:
             taken.update(range(first, last + 1))
             hits.append(hit)
     return hits
 
 
-def _compound(words: Sequence[re.Match[str]], phrases: Phrases) -> Mapping[str, float] | None:
+def _compound(words: Sequence[str], phrases: Phrases) -> Mapping[str, float] | None:
     """Look a label up whose first word is the end of a compound: Handelsrechnung Nr. is Rechnung Nr."""
-    if len(words) < 2 or len(words[0][0]) < MIN_COMPOUND:
+    if not 1 < len(words) <= COMPOUND_WORDS or len(words[0]) < MIN_COMPOUND:
         return None
-    key = label_key(" ".join(word[0] for word in words))
-    starts = range(MIN_COMPOUND_PART, len(words[0][0]) - MIN_COMPOUND_PART)
+    key = "".join(words)
+    starts = range(MIN_COMPOUND_PART, len(words[0]) - MIN_COMPOUND_PART)
     return next((phrases[key[start:]] for start in starts if key[start:] in phrases), None)
 
 
@@ -120,7 +124,7 @@ def _fuzzy(segments: Sequence[Segment], phrases: Phrases) -> Iterator[Hit]:
     """Yield labels at the start of segments that OCR may have misread by a letter or two."""
     choices = [label for label in phrases if len(label) >= MIN_FUZZY_KEY]
     for segment in segments:
-        words = list(_WORD.finditer(segment.text))[:LONGEST]
+        words = list(islice(_WORD.finditer(segment.text), LONGEST))
         best: tuple[float, str, int] | None = None
         for last in range(len(words)):
             key = label_key(segment.text[: words[last].end()])

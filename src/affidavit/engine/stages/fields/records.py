@@ -11,7 +11,7 @@ from affidavit.engine.stages.fields.assignment import best_matching
 from affidavit.engine.stages.fields.candidates import Candidate, fits, reading_confidence
 from affidavit.engine.stages.fields.choices import choice_spans
 from affidavit.engine.stages.fields.grids import Cells, Grid, is_total, joined, row_grids, table_grids
-from affidavit.engine.stages.fields.labels import Phrases, labels_in
+from affidavit.engine.stages.fields.labels import Hit, Phrases, labels_in
 from affidavit.engine.stages.fields.lexicon import LINE_AMOUNT, QUANTITY, UNIT_PRICE, Kind
 from affidavit.engine.stages.fields.phrases import label_key
 from affidavit.engine.stages.fields.plans import NUMERIC_KINDS, Plan
@@ -39,19 +39,18 @@ Run = list[tuple[Grid, Columns]]
 class RecordFinder:
     """Looks for the items of arrays in one document."""
 
-    def __init__(self, view: View, spans: Spans, phrases: Phrases) -> None:
+    def __init__(self, view: View, spans: Spans, phrases: Phrases, hits: Sequence[Hit]) -> None:
         self._view = view
         self._spans = spans
         self._phrases = phrases
+        self._hits = hits
         self._headers: dict[str, dict[str, float]] = {}
 
     def records(self, plans: Sequence[Plan]) -> tuple[list[Record], frozenset[int]]:
         """Return the items, each a candidate by leaf key, and the rows of text that the table takes."""
         best: tuple[float, list[Record], frozenset[int]] = (0.0, [], frozenset())
         ruled = list(table_grids(self._view))
-        aligned = list(
-            row_grids(self._view, self._phrases, lambda headers: self._names_enough(headers, plans))
-        )
+        aligned = list(row_grids(self._view, self._hits, lambda headers: self._names_enough(headers, plans)))
         for run in (*self._runs(ruled, plans), *self._runs(aligned, plans)):
             records = [record for grid, columns in run for record in self._read(grid, columns)]
             score = sum(candidate.score for record in records for candidate in record.values())
@@ -61,6 +60,8 @@ class RecordFinder:
 
     def _names_enough(self, headers: Sequence[Segment], plans: Sequence[Plan]) -> bool:
         least = MIN_COLUMNS + (len(plans) >= MANY_PROPERTIES)
+        if len(headers) < min(least, len(plans)):
+            return False
         named = {plan.key for header in headers for plan in plans if self._header_strength(header, plan) > 0}
         return len(named) >= min(least, len(plans))
 

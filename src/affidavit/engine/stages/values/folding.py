@@ -10,6 +10,8 @@ _OTHER = re.compile(r"[\W_]+")
 
 def fold(text: str) -> str:
     """Return `text` without case, accents and compatibility forms; ß is ss. Spaces are kept."""
+    if text.isascii():
+        return text.lower()
     decomposed = unicodedata.normalize("NFKD", text.casefold())
     return "".join(char for char in decomposed if not unicodedata.combining(char))
 
