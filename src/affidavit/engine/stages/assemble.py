@@ -134,7 +134,7 @@ class _Builder:
                 id=name,
                 text=token.text,
                 box=self._box(token.box),
-                confidence=round(token.confidence, 3),
+                confidence=token.confidence if token.native else round(token.confidence, 3),
                 line=line,
                 block=block,
                 range=self.written.words.get(at),
@@ -174,5 +174,5 @@ class _Builder:
         return round(fmean(found), 3) if found else 1.0
 
     def _box(self, box: BoundingBox) -> BoundingBox:
-        x0, y0, x1, y1 = self.to_display.box(box) if self.to_display else box
+        x0, y0, x1, y1 = box if self.to_display is None else self.to_display.box(box)
         return round(x0, PRECISION), round(y0, PRECISION), round(x1, PRECISION), round(y1, PRECISION)

@@ -7,16 +7,18 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from affidavit.engine.result import BoundingBox, PageSource
 from affidavit.engine.spec import OcrMode
+from affidavit.engine.stages.affine import scale
 from affidavit.engine.stages.plausibility import is_garbage
 from affidavit.engine.stages.sheet import UNITS_PER_INCH, PdfSheet, Sheet
 from affidavit.engine.stages.text_layer import TextLayer
 
 GLANCE_DPI = 50.0  # enough to see where there is ink
 CONTRAST = 24  # grey levels off the paper's, from which a pixel is ink
+A4_HEIGHT = 842.0  # points
+LARGE_SHEET = 4000.0  # points
 SPECKS = 4  # pixels of ink that a blank page may have
 
 HIDDEN = 0.5  # share of undrawn words that makes a text layer the work of somebody's OCR
@@ -73,7 +75,10 @@ def _by_content(sheet: Sheet, layer: TextLayer) -> Choice:
         # page number only does not, and the page is read anew.
         trusted = ink_in_words(sheet, layer) >= HIDDEN_COVERS
         return Choice(PageSource.NATIVE if trusted else PageSource.OCR)
-    regions = tuple(image for image in images if _may_hold_text(sheet, image, layer))
+    glance = _glance(sheet)
+    zoom = _glance_dpi(sheet) / UNITS_PER_INCH
+    known = _mask(layer, glance.shape, zoom)
+    regions = tuple(image for image in images if _may_hold_text(glance, known, scale(zoom).box(image)))
     return Choice(PageSource.MIXED if regions else PageSource.NATIVE, regions)
 
 
@@ -85,34 +90,27 @@ def has_ink(sheet: Sheet) -> bool:
 def ink_in_words(sheet: Sheet, layer: TextLayer) -> float:
     """Return the share of the page's ink that lies in the words of its text layer."""
     ink = _ink(_glance(sheet))
-    total = int(ink.sum())
-    return float((ink & _mask(layer, ink.shape, GLANCE_DPI / UNITS_PER_INCH)).sum()) / max(total, 1)
+    words = _mask(layer, ink.shape, _glance_dpi(sheet) / UNITS_PER_INCH)
+    return float((ink & words).sum()) / max(int(ink.sum()), 1)
 
 
-def _glance(sheet: Sheet, clip: BoundingBox | None = None) -> NDArray[np.int16]:
-    return _grey(sheet.raster(_glance_dpi(sheet), clip))
+def _glance(sheet: Sheet) -> NDArray[np.int16]:
+    return np.asarray(sheet.raster(_glance_dpi(sheet)).convert("L")).astype(np.int16)
 
 
 def _glance_dpi(sheet: Sheet) -> float:
-    # The pages of images have no inches: their longer side is taken for that of a sheet of A4.
-    return (
-        GLANCE_DPI * min(1.0, 842.0 / max(sheet.width, sheet.height, 1.0))
-        if _is_picture(sheet)
-        else GLANCE_DPI
-    )
-
-
-def _is_picture(sheet: Sheet) -> bool:
-    return not isinstance(sheet, PdfSheet) or max(sheet.width, sheet.height) > 4000
-
-
-def _grey(image: Image.Image) -> NDArray[np.int16]:
-    return np.asarray(image.convert("L")).astype(np.int16)
+    """Return GLANCE_DPI, or for images and posters what makes their longer side that of a sheet of A4."""
+    if isinstance(sheet, PdfSheet) and max(sheet.width, sheet.height) < LARGE_SHEET:
+        return GLANCE_DPI
+    return GLANCE_DPI * min(1.0, A4_HEIGHT / max(sheet.width, sheet.height, 1.0))
 
 
 def _ink(grey: NDArray[np.int16]) -> NDArray[np.bool_]:
-    paper = int(np.bincount(grey.ravel().astype(np.intp), minlength=256).argmax())
-    return np.abs(grey - paper) > CONTRAST
+    return np.abs(grey - _paper(grey)) > CONTRAST
+
+
+def _paper(grey: NDArray[np.int16]) -> int:
+    return int(np.bincount(grey.ravel(), minlength=256).argmax())
 
 
 def _mask(layer: TextLayer, shape: tuple[int, ...], zoom: float) -> NDArray[np.bool_]:
@@ -159,15 +157,10 @@ def _shared(one: BoundingBox, other: BoundingBox) -> BoundingBox:
     return max(one[0], other[0]), max(one[1], other[1]), min(one[2], other[2]), min(one[3], other[3])
 
 
-def _may_hold_text(sheet: Sheet, box: BoundingBox, layer: TextLayer) -> bool:
+def _may_hold_text(glance: NDArray[np.int16], known: NDArray[np.bool_], box: BoundingBox) -> bool:
     """Tell whether the image looks like dark on light in places where the text layer has no words."""
-    grey = _glance(sheet, box)
-    paper = int(np.bincount(grey.ravel().astype(np.intp), minlength=256).argmax())
-    if float((np.abs(grey - paper) <= NEAR).mean()) < PAPER:
+    x0, y0, x1, y1 = (round(side) for side in box)
+    grey, words = glance[y0:y1, x0:x1], known[y0:y1, x0:x1]
+    if not grey.size or float((np.abs(grey - _paper(grey)) <= NEAR).mean()) < PAPER:
         return False
-    zoom = GLANCE_DPI / UNITS_PER_INCH
-    known = _mask(layer, (round(sheet.height * zoom) + 2, round(sheet.width * zoom) + 2), zoom)
-    top, left = round(box[1] * zoom), round(box[0] * zoom)
-    part = known[top : top + grey.shape[0], left : left + grey.shape[1]]
-    ink = _ink(grey)[: part.shape[0], : part.shape[1]] & ~part
-    return TEXT_INK[0] <= float(ink.mean()) <= TEXT_INK[1]
+    return TEXT_INK[0] <= float((_ink(grey) & ~words).mean()) <= TEXT_INK[1]

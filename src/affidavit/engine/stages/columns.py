@@ -8,6 +8,7 @@ other. Labels with values beside them, and rows of figures, are read row by row.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from operator import attrgetter
 from statistics import median
 
@@ -31,11 +32,12 @@ EVERYWHERE: list[Gap] = [(float("-inf"), float("inf"))]
 def reading_order(segments: Sequence[Segment], tokens: Sequence[Token], depth: int = 0) -> list[list[Row]]:
     """Return regions in reading order, each a list of rows from top to bottom."""
     bands = _bands(segments)
+    whites = [_white(band) for band in bands]
     regions: list[list[Row]] = []
     flow: list[Segment] = []
     at = 0
     while at < len(bands):
-        end, gutter = _run(bands, at)
+        end, gutter = _run(bands, whites, at)
         run = [segment for band in bands[at:end] for segment in band]
         if gutter is not None and depth < DEEPEST and _are_columns(run, gutter, tokens):
             _flush(flow, regions)
@@ -72,18 +74,16 @@ def _core_top(segment: Segment) -> float:
     return segment.y0 + CORE * (segment.y1 - segment.y0)
 
 
-def _run(bands: list[list[Segment]], start: int) -> tuple[int, Gap | None]:
+def _run(bands: list[list[Segment]], whites: list[list[Gap]], start: int) -> tuple[int, Gap | None]:
     """Return where the run of bands with a common gutter ends, and the widest such gutter."""
     least = GUTTER * median(segment.size for segment in bands[start])
     gaps = EVERYWHERE
     end = start
     best: Gap | None = None
-    for band in bands[start : start + LONGEST_RUN]:
-        left = gaps
-        gaps = [gap for gap in _shared(gaps, _white(band)) if gap[1] - gap[0] >= least]
+    for white in islice(whites, start, start + LONGEST_RUN):
+        gaps = [gap for gap in _shared(gaps, white) if gap[1] - gap[0] >= least]
         inner = _inner(gaps)
         if not gaps or (best is not None and inner is None):
-            gaps = left
             break
         best = inner
         end += 1

@@ -105,7 +105,7 @@ def _open_pdf(data: bytes, password: str | None) -> PdfFile:
 def _unlock(pdf: pymupdf.Document, password: str | None) -> None:
     if not pdf.needs_pass:
         return
-    if password is None:
+    if not password:
         raise PasswordRequired
     # PDF 2.0 asks for SASLprep, which is NFKC for nearly every password; older writers took what was typed.
     forms = (password, *(unicodedata.normalize(form, password) for form in ("NFKC", "NFC", "NFD")))

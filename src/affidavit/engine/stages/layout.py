@@ -9,7 +9,7 @@ from affidavit.engine.stages.columns import reading_order
 from affidavit.engine.stages.draft import BlockDraft, TableDraft
 from affidavit.engine.stages.grid import words_of
 from affidavit.engine.stages.paragraphs import PageStyle, blocks_of, style_of
-from affidavit.engine.stages.segments import Segment, segments_of
+from affidavit.engine.stages.segments import Segment
 from affidavit.engine.stages.tables import find_tables
 from affidavit.engine.stages.token import PageContent, Token
 
@@ -19,13 +19,12 @@ def compose(content: PageContent) -> list[BlockDraft]:
     tokens = content.tokens
     if not tokens:
         return []
-    tables = find_tables(content, style_of(tokens).size)
+    found = find_tables(content, style_of(tokens).size)
+    tables = found.tables
     in_tables = set().union(*map(words_of, tables)) if tables else set()
-    running = [token for at, token in enumerate(tokens) if at not in in_tables]
+    running = [token for at, token in enumerate(tokens) if at not in in_tables] if tables else tokens
     style = style_of(running or tokens)
-    level = [at for at, token in enumerate(tokens) if not token.turned and at not in in_tables]
-    segments = segments_of(tokens, level)
-    segments += [_table_segment(table, number, style) for number, table in enumerate(tables)]
+    segments = found.segments + [_table_segment(table, number, style) for number, table in enumerate(tables)]
     blocks: list[BlockDraft] = []
     for rows in reading_order(segments, tokens):
         blocks += blocks_of(rows, tokens, tables, style)

@@ -49,11 +49,13 @@ def segments_of(tokens: Sequence[Token], chosen: Iterable[int]) -> list[Segment]
 
 
 def _cut(tokens: Sequence[Token], group: list[int]) -> list[Segment]:
+    if len(group) == 1:
+        return [segment_of(tokens, group)]
     group.sort(key=lambda index: tokens[index].x0)
     runs = [[group[0]]]
     for before, index in pairwise(group):
-        gap = tokens[index].x0 - tokens[before].x1
-        if gap > WIDE_GAP * max(tokens[before].size, tokens[index].size, 1.0):
+        left, right = tokens[before], tokens[index]
+        if right.x0 - left.x1 > WIDE_GAP * max(left.size, right.size, 1.0):
             runs.append([])
         runs[-1].append(index)
     return [segment_of(tokens, run) for run in runs]
@@ -61,15 +63,13 @@ def _cut(tokens: Sequence[Token], group: list[int]) -> list[Segment]:
 
 def segment_of(tokens: Sequence[Token], words: Sequence[int]) -> Segment:
     """Return the segment of these words, which are in reading order and at least one."""
-    members = [tokens[index] for index in words]
-    return Segment(
-        min(token.x0 for token in members),
-        min(token.y0 for token in members),
-        max(token.x1 for token in members),
-        max(token.y1 for token in members),
-        max(token.size for token in members),
-        tuple(words),
-    )
+    first = tokens[words[0]]
+    _, x0, y0, x1, y1, size, *_ = first
+    for index in words[1:]:
+        token = tokens[index]
+        x0, y0 = min(x0, token.x0), min(y0, token.y0)
+        x1, y1, size = max(x1, token.x1), max(y1, token.y1), max(size, token.size)
+    return Segment(x0, y0, x1, y1, size, tuple(words))
 
 
 def rows_of(segments: Iterable[Segment]) -> list[Row]:

@@ -22,7 +22,8 @@ DRAWN = 16 | 32  # char_flags of filled and of stroked glyphs; neither means ren
 BOLD = 1 << 4  # span flag
 OBLIQUE = math.sin(math.radians(15))  # off the axes by more than this is a stamp or a watermark
 
-_UNPRINTABLE = re.compile("[\x00-\x1f\x7f\u200b\u2060\ufeff]")
+_INVISIBLE = re.compile("[\u200b\u2060\ufeff]")
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")  # codes that a font maps to nothing: unknown, and told so
 
 
 class Style(NamedTuple):
@@ -70,7 +71,7 @@ def _tokens(styled: list[tuple[Any, Style]], to_reading: Affine, upright: int) -
     tokens: list[Token] = []
     for word, style in styled:
         x0, y0, x1, y1, raw, block, line, _ = word
-        text = _UNPRINTABLE.sub("", raw).strip()
+        text = _CONTROL.sub("\ufffd", _INVISIBLE.sub("", raw)).strip()
         place = (text, round(x0 / 2), round(y0 / 2))
         if not text or place in seen:
             continue

@@ -65,5 +65,7 @@ class PageContent:
 
 def union(boxes: list[BoundingBox]) -> BoundingBox:
     """Return the smallest box around all of `boxes`, of which there is at least one."""
+    if len(boxes) == 1:
+        return boxes[0]
     x0s, y0s, x1s, y1s = zip(*boxes, strict=True)
     return min(x0s), min(y0s), max(x1s), max(y1s)
