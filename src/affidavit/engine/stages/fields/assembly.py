@@ -13,7 +13,8 @@ from jsonschema.exceptions import ValidationError
 from referencing import Registry
 
 from affidavit.engine.result import FieldValue, SchemaViolation
-from affidavit.engine.schema import ArrayNode, Leaf, Node, ObjectNode, Schema
+from affidavit.engine.schema import ArrayNode, Leaf, Node, ObjectNode
+from affidavit.engine.schema_check import Schema
 from affidavit.engine.stages.values.codes import find_emails, find_uris
 from affidavit.engine.stages.values.currencies import CURRENCY_CODES
 

@@ -15,10 +15,10 @@ from affidavit.engine.schema import (
     Leaf,
     Node,
     ObjectNode,
-    Schema,
     compile_schema,
     walk_leaves,
 )
+from affidavit.engine.schema_check import Schema
 from affidavit.engine.stages.fields.arithmetic import favour_sums
 from affidavit.engine.stages.fields.assembly import Items, check, fill
 from affidavit.engine.stages.fields.assignment import assign

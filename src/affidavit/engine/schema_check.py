@@ -1,0 +1,144 @@
+"""Refuse a caller's JSON Schema that is invalid, too big, or looks outside itself."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import best_match
+
+from affidavit.engine.errors import SchemaInvalid
+
+MAX_NODES = 8_000  # JSON values in the schema; checking them all takes about half a second
+MAX_NESTING = 64  # JSON nesting; far below Python's recursion limit
+MAX_PATTERN_CHARS = 500
+
+Schema = dict[str, Any]
+
+
+def check_schema(schema: Schema) -> None:
+    """Raise SchemaInvalid, with the JSON Pointer of the offence, for a schema that cannot be used.
+
+    Size comes first, so that nothing after it recurses without end.
+    """
+    if not isinstance(schema, dict):
+        raise SchemaInvalid("", "must be a JSON object")
+    _check_size(schema)
+    _check_references(schema, "")
+    _check_meta_schema(schema)
+    _check_patterns(schema, "")
+
+
+def _check_size(schema: Schema) -> None:
+    count = 0
+    pending: list[tuple[Any, int]] = [(schema, 1)]
+    while pending:
+        value, depth = pending.pop()
+        count += 1
+        if count > MAX_NODES:
+            raise SchemaInvalid("", f"has more than {MAX_NODES} JSON values; send a smaller schema")
+        if depth > MAX_NESTING:
+            raise SchemaInvalid("", f"is nested more than {MAX_NESTING} levels deep; flatten it")
+        if isinstance(value, dict):
+            pending.extend((child, depth + 1) for child in value.values())
+        elif isinstance(value, list):
+            pending.extend((child, depth + 1) for child in value)
+
+
+def _check_meta_schema(schema: Schema) -> None:
+    checker = Draft202012Validator(Draft202012Validator.META_SCHEMA)
+    error = best_match(checker.iter_errors(schema))
+    if error is not None:
+        raise SchemaInvalid(pointer(error.absolute_path), _meta_reason(error))
+
+
+def _meta_reason(error: Any) -> str:
+    last = error.absolute_path[-1] if error.absolute_path else ""
+    if last == "type":
+        types = "array, boolean, integer, null, number, object, string"
+        return f"is not a JSON Schema type; use one of {types}"
+    match error.validator:
+        case "type":
+            expected = error.validator_value
+            wanted = expected if isinstance(expected, str) else " or ".join(expected)
+            return f"must be of type {wanted}"
+        case "minimum" | "exclusiveMinimum":
+            return f"must be at least {error.validator_value}"
+        case _:
+            return f"is not valid JSON Schema 2020-12 (its '{error.validator}' rule is broken)"
+
+
+def pointer(pieces: Any) -> str:
+    """Return the JSON Pointer (RFC 6901) of these pieces of a path."""
+    return "".join("/" + str(piece).replace("~", "~0").replace("/", "~1") for piece in pieces)
+
+
+# Keywords whose value is data, not a schema: a "$ref" or a "pattern" in there means nothing.
+_DATA_KEYWORDS = frozenset({"enum", "const", "default", "examples"})
+# Keywords whose value maps names to schemas: a property may well be called "pattern".
+_NAMED_SCHEMAS = frozenset({"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"})
+
+
+def _subschemas(value: Any, path: str) -> Iterator[tuple[Schema, str]]:
+    """Yield every schema in `value` with its JSON Pointer, `value` itself first."""
+    if isinstance(value, list):
+        for index, child in enumerate(value):
+            yield from _subschemas(child, f"{path}/{index}")
+    if not isinstance(value, dict):
+        return
+    yield value, path
+    for keyword, child in value.items():
+        below = path + pointer([keyword])
+        if keyword in _NAMED_SCHEMAS and isinstance(child, dict):
+            for name, named in child.items():
+                yield from _subschemas(named, below + pointer([name]))
+        elif keyword not in _DATA_KEYWORDS:
+            yield from _subschemas(child, below)
+
+
+def _check_references(schema: Schema, path: str) -> None:
+    """Refuse whatever would make a validator look outside the schema."""
+    for part, at in _subschemas(schema, path):
+        if isinstance(part.get("$dynamicRef"), str):
+            raise SchemaInvalid(f"{at}/$dynamicRef", "is not supported; use $ref to #/$defs/NAME")
+        if at and isinstance(part.get("$id"), str):
+            raise SchemaInvalid(f"{at}/$id", "is only supported at the top of the schema")
+        reference = part.get("$ref")
+        if isinstance(reference, str):
+            resolve(schema, reference, at)
+
+
+def resolve(schema: Schema, reference: str, path: str) -> Any:
+    """Return what a local `$ref`, standing at `path`, points at. Raises SchemaInvalid."""
+    if not (reference == "#" or reference.startswith("#/")):
+        raise SchemaInvalid(f"{path}/$ref", "must point into this schema, as in #/$defs/NAME")
+    found: Any = schema
+    for piece in reference.split("/")[1:]:
+        name = piece.replace("~1", "/").replace("~0", "~")
+        if isinstance(found, list) and name.isdigit() and int(name) < len(found):
+            found = found[int(name)]
+        elif isinstance(found, dict) and name in found:
+            found = found[name]
+        else:
+            raise SchemaInvalid(f"{path}/$ref", f"points at '{reference}', which is not in the schema")
+    return found
+
+
+def _check_patterns(schema: Schema, path: str) -> None:
+    for part, at in _subschemas(schema, path):
+        if isinstance(part.get("pattern"), str):
+            _check_pattern(part["pattern"], f"{at}/pattern")
+        if isinstance(part.get("patternProperties"), dict):
+            for pattern in part["patternProperties"]:
+                _check_pattern(pattern, f"{at}/patternProperties" + pointer([pattern]))
+
+
+def _check_pattern(pattern: str, path: str) -> None:
+    if len(pattern) > MAX_PATTERN_CHARS:
+        raise SchemaInvalid(path, f"is longer than {MAX_PATTERN_CHARS} characters")
+    try:
+        re.compile(pattern)
+    except (re.error, OverflowError, RecursionError):
+        raise SchemaInvalid(path, "is not a regular expression that can be used here") from None
