@@ -67,9 +67,9 @@ def main() -> int:
     given = _parse()
     print(f"{machine()}\n")
     reading.warm_up()
-    with running(workers=given.workers) as stack, stack.client() as client:
-        bench = Bench(stack, client)
-        bench.submit_all(WARM_UP_JOBS)
+    with running(workers=given.workers) as stack, stack.client() as client, asyncio.Runner() as loop:
+        bench = Bench(stack, client, loop)
+        bench.run_up_to(WARM_UP_JOBS)
         print(_describe_latency([bench.sample() for _ in range(given.samples)]), flush=True)
         before = bench.rss_after(RSS_AFTER[0])
         bursts = [bench.burst(given.burst)]
@@ -85,8 +85,11 @@ def main() -> int:
 class Bench:
     """A stack under measurement. `done` counts the jobs that completed."""
 
-    def __init__(self, stack: Running, client: httpx.Client) -> None:
+    def __init__(self, stack: Running, client: httpx.Client, loop: asyncio.Runner) -> None:
         self._stack = stack
+        self._loop = loop
+        # One connection for all: each new one would cost Postgres a process.
+        self._database = loop.run(asyncpg.connect(stack.database_url))
         self._client = client
         self._numbers = count(1)
         self._random = random.Random(4711)
@@ -117,27 +120,30 @@ class Bench:
     def burst(self, jobs: int) -> Burst:
         """Let the engine alone read as many documents, then the stack."""
         floor = jobs / engine_alone([self._document() for _ in range(jobs)])
+        documents = [self._document() for _ in range(jobs)]
         roles = self._cpu()
         cores = psutil.cpu_times(percpu=True)
-        seconds = self.submit_all(jobs)
+        seconds = self.submit_all(documents)
         cores_busy = [_busy(before, after) for before, after in _paired(cores)]
         spent = {name: (cpu - roles[name]) * 1000 / jobs for name, cpu in self._cpu().items()}
         return Burst(floor, jobs / seconds, cores_busy, spent)
 
-    def submit_all(self, jobs: int) -> float:
+    def submit_all(self, documents: Sequence[bytes]) -> float:
         """Submit documents on some connections wait for all; return the seconds by Postgres's clock."""
-        documents = [self._document() for _ in range(jobs)]
         started = self._rows("SELECT now() AS at")[0]["at"]
         with ThreadPoolExecutor(SENDERS) as senders:
             list(senders.map(self._submit, documents))
-        ended = self._await(jobs, started)
-        self.done += jobs
+        ended = self._await(len(documents), started)
+        self.done += len(documents)
         return float((ended - started).total_seconds())
+
+    def run_up_to(self, jobs: int) -> None:
+        """Run jobs until so many are done in all."""
+        self.submit_all([self._document() for _ in range(jobs - self.done)])
 
     def rss_after(self, jobs: int) -> dict[str, float]:
         """Run jobs until so many are done in all, then return the resident MB of each process."""
-        if jobs > self.done:
-            self.submit_all(jobs - self.done)
+        self.run_up_to(jobs)
         time.sleep(SETTLE_SECONDS)
         return {
             name: process.memory_info().rss / 1e6
@@ -169,14 +175,7 @@ class Bench:
             time.sleep(LOOK_SECONDS)
 
     def _rows(self, statement: str, *args: object) -> list[Any]:
-        async def fetch() -> list[Any]:
-            connection = await asyncpg.connect(self._stack.database_url)
-            try:
-                return list(await connection.fetch(statement, *args))
-            finally:
-                await connection.close()
-
-        return asyncio.run(fetch())
+        return self._loop.run(self._database.fetch(statement, *args))
 
     def _cpu(self) -> dict[str, float]:
         """Return the CPU seconds of each part; a worker's without its host, a host's with its children."""

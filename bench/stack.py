@@ -9,6 +9,7 @@ import os
 import shutil
 import socket
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -121,14 +122,14 @@ def _roles(stack: Stack, servers: EmbeddedServers) -> dict[str, psutil.Process]:
 
 
 def _host(worker: psutil.Process) -> psutil.Process:
-    """Return the engine host of a worker: its only direct child, which forks one child a task."""
-    deadline = PATIENCE_SECONDS
-    while not (children := worker.children()):
-        deadline -= 0.1
-        if deadline < 0:
-            raise SystemExit("the worker has started no engine host")
-        psutil.wait_procs([worker], timeout=0.1)
-    return children[0]
+    """Return the engine host of a worker: the child, behind its small guard, that forks one child a task."""
+    give_up = time.monotonic() + PATIENCE_SECONDS
+    while time.monotonic() < give_up:
+        for guard in worker.children():
+            for host in guard.children():
+                return host
+        time.sleep(0.1)
+    raise SystemExit("the worker has started no engine host")
 
 
 def _lives(process: psutil.Process) -> bool:
