@@ -176,6 +176,7 @@ async def test_list_filters_by_each_parameter(api: Api, hand: Hand) -> None:
     assert await found("metadata.po=1&metadata.x=z") == []
     assert await found(f"created_before={new['created_at']}") == [old["id"]]
     assert await found(f"created_after={new['created_at']}") == [new["id"]]
+    assert await found("created_after=2000-01-01T00:00:00+02:00") == [new["id"], old["id"]]
     assert await found("parent_id=job_00000000000000000000000000") == []
 
 
@@ -195,6 +196,9 @@ async def test_list_filters_by_each_parameter(api: Api, hand: Hand) -> None:
         "metadata.a=1&metadata.a=2",
         "parent_id=%00",
         "created_after=9999999999999999999",
+        "created_after=0.5",
+        "created_after=2026-01-01",
+        "created_before=0001-01-01T00:00:00%2B14:00",
     ],
 )
 async def test_bad_filters_are_refused(api: Api, query: str) -> None:

@@ -40,7 +40,7 @@ _PREFER: Final[Json] = {
     "name": "Prefer",
     "in": "header",
     "description": "`wait=N`: wait N seconds for the result, at most as granted. `respond-async`: do not.",
-    "schema": {"type": "string", "maxLength": 200},
+    "schema": {"type": "string"},
     "example": "wait=20",
 }
 _IDEMPOTENCY_KEY: Final[Json] = {

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+import re
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    model_validator,
+)
 
 from affidavit.engine.spec import Operation, Options
 from affidavit.jobs.status import JobStatus
@@ -172,6 +181,28 @@ class WaitQuery(Query):
     ] = 0
 
 
+_RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)")
+
+
+def _parse_moment(text: object) -> object:
+    """Read an RFC 3339 time. A plus sign that was not escaped in the URL has become a space."""
+    if not isinstance(text, str):
+        return text
+    if _RFC_3339.fullmatch(text := text.replace(" ", "+")) is None:
+        raise ValueError("write it as RFC 3339, such as 2026-03-14T09:26:53Z")
+    return text
+
+
+def _in_utc(moment: datetime) -> datetime:
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("is outside of the years 1 to 9999") from None
+
+
+Moment = Annotated[datetime, BeforeValidator(_parse_moment), AfterValidator(_in_utc)]
+
+
 class ListQuery(Query):
     """Which jobs to list. `metadata.KEY=VALUE` may be given for up to 50 keys."""
 
@@ -179,8 +210,8 @@ class ListQuery(Query):
     operation: Annotated[
         Literal["parse", "extract", "batch"] | None, Field(description="Only jobs of this operation.")
     ] = None
-    created_after: Annotated[datetime | None, Field(description="RFC 3339; this moment included.")] = None
-    created_before: Annotated[datetime | None, Field(description="RFC 3339; this moment excluded.")] = None
+    created_after: Annotated[Moment | None, Field(description="RFC 3339; this moment included.")] = None
+    created_before: Annotated[Moment | None, Field(description="RFC 3339; this moment excluded.")] = None
     parent_id: Annotated[str | None, Field(max_length=100, description="Only the jobs of this batch.")] = None
     limit: Annotated[int, Field(ge=1, le=100, description="Most jobs in one page.")] = 20
     cursor: Annotated[str | None, Field(max_length=200, description="next_cursor of the page before.")] = None

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -75,8 +73,8 @@ def _parse_filter(request: Request) -> tuple[ListQuery, JobFilter]:
     return query, JobFilter(
         status=query.status,
         operation=query.operation,
-        created_after=_utc(query.created_after),
-        created_before=_utc(query.created_before),
+        created_after=query.created_after,
+        created_before=query.created_before,
         parent_id=query.parent_id,
         metadata=metadata or None,
     )
@@ -97,8 +95,3 @@ def _parse_metadata(pairs: list[tuple[str, str]]) -> dict[str, str]:
             ],
         )
     return {name.removeprefix(METADATA): value for name, value in pairs}
-
-
-def _utc(moment: datetime | None) -> datetime | None:
-    """Take a time without an offset as UTC, which is what this API writes."""
-    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment
