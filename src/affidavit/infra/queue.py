@@ -93,7 +93,7 @@ class Doorbell:
         return self._redis
 
     def _worker(self, wake: Callable[[], None]) -> Worker:
-        async def run_job(_context: dict[Any, Any], *_hints: Any, **_named: Any) -> None:
+        async def run_job(ctx: dict[Any, Any], *_hints: Any, **_named: Any) -> None:  # noqa: ARG001 - so named by arq
             wake()
 
         return Worker(
