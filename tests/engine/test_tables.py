@@ -5,10 +5,21 @@ from __future__ import annotations
 import pymupdf
 import pytest
 
+from affidavit.engine.ocr import choose
 from affidavit.engine.ocr.null import NullOcr
 from affidavit.engine.ports import OcrWord
 from affidavit.engine.result import Table
-from tests.documents import INVOICE, Placed, invoice_pdf, placed_pdf, raster, scanned, text_pdf
+from affidavit.engine.spec import OcrOptions
+from tests.documents import (
+    INVOICE,
+    Placed,
+    invoice_pdf,
+    placed_pdf,
+    raster,
+    scanned,
+    scanned_invoice_pdf,
+    text_pdf,
+)
 from tests.engine.reading import only_page
 
 GRID = [
@@ -146,3 +157,11 @@ def test_second_line_of_a_description_stays_in_its_cell() -> None:
         ["Steel bolt galvanised", "4", "1.50"],
         ["Copper nut", "8", "0.75"],
     ]
+
+
+def test_scanned_and_skewed_invoice_reads_as_the_printed_one() -> None:
+    page = only_page(scanned_invoice_pdf(), ocr=choose(OcrOptions()))
+    (table,) = page.tables
+    assert _texts(table) == GRID
+    assert "Invoice number: INV-2026-0042" in page.markdown
+    assert "Total 455.40 EUR" in page.markdown

@@ -21,6 +21,7 @@ from affidavit.engine.result import (
     PageError,
     Range,
     Result,
+    ResultPage,
     Table,
     Usage,
     Word,
@@ -141,7 +142,11 @@ def finish(document: Document, spec: Spec, ocr: OcrEngine | None = None) -> Resu
         media_type=document.media_type,
         markdown=PAGE_SEPARATOR.join(page.markdown for page in document.pages),
         pages=pages,
-        tables=tuple(table for page in pages for table in page.tables),
+        tables=tuple(
+            _moved_table(table, offset)
+            for page, offset in zip(document.pages, offsets, strict=True)
+            for table in page.tables
+        ),
         completeness=account(document),
         engine=EngineInfo(version=version(), ocr=_ocr_info(document, spec, ocr)),
         usage=Usage(pages=len(document.pages)),
@@ -160,19 +165,26 @@ def _extracted(document: Document, spec: Spec) -> Extraction:
                 data=None, fields={}, ungrounded_fields=(), schema_violations=(), confidence=None
             )
         case Operation.EXTRACT:
-            return fields.extract(document, spec.json_schema or {})
+            return fields.extract(document, spec.json_schema or {}, strict=spec.options.strict)
 
 
-def _placed(page: Page, offset: int, *, keeps_words: bool) -> Page:
+def _placed(page: Page, offset: int, *, keeps_words: bool) -> ResultPage:
     """Return the page with its ranges counted from the start of the document's Markdown."""
-    return page.model_copy(
-        update={
-            "range": _shifted(page.range, offset),
-            "blocks": tuple(_moved_block(block, offset) for block in page.blocks),
-            "tables": tuple(_moved_table(table, offset) for table in page.tables),
-            "lines": page.lines if keeps_words else (),
-            "words": tuple(_moved(word, offset) for word in page.words) if keeps_words else (),
-        }
+    return ResultPage(
+        number=page.number,
+        width=page.width,
+        height=page.height,
+        rotation=page.rotation,
+        upright=page.upright,
+        dpi=page.dpi,
+        source=page.source,
+        range=_shifted(page.range, offset),
+        blocks=tuple(_moved_block(block, offset) for block in page.blocks),
+        lines=page.lines if keeps_words else None,
+        words=tuple(_moved(word, offset) for word in page.words) if keeps_words else None,
+        text_layer_words=page.text_layer_words,
+        ocr_engine=page.ocr_engine,
+        warnings=page.warnings,
     )
 
 

@@ -113,7 +113,7 @@ class Page(Value):
 
     `width` and `height` are in page units, as displayed. `rotation` is what the file asked for, in
     degrees clockwise, `upright` what reading added to it to turn the text upright for OCR; boxes
-    are in the displayed page, before `upright`. `dpi` is the raster's, for OCR and the page image.
+    are in the displayed page, before `upright`. `dpi` is the page image's: a box times dpi / 72 is in its pixels.
     `text_layer_words` is how many words the file's text layer has on this page, whether used or not.
     """
 
@@ -234,17 +234,39 @@ class Document(Value):
     failed: tuple[PageError, ...] = ()
 
 
+class ResultPage(Value):
+    """A page in a result: a `Page` without what the result has once for the whole document.
+
+    `lines` and `words` are None unless options.words asks for them.
+    """
+
+    number: int
+    width: float
+    height: float
+    rotation: int
+    upright: int
+    dpi: float
+    source: PageSource
+    range: Range
+    blocks: tuple[Block, ...]
+    lines: tuple[Line, ...] | None
+    words: tuple[Word, ...] | None
+    text_layer_words: int
+    ocr_engine: str | None
+    warnings: tuple[str, ...]
+
+
 class Result(Value):
     """The result of a job, as `/result` serves it.
 
     `fields` has one entry per leaf of the schema, keyed by its path in `data`: `total`,
-    `seller.name`, `lines[0].quantity`. Pages carry words and lines only when options.words is set.
+    `seller.name`, `lines[0].quantity`.
     """
 
     operation: str
     media_type: str
     markdown: str
-    pages: tuple[Page, ...]
+    pages: tuple[ResultPage, ...]
     tables: tuple[Table, ...] = ()
     data: Any = None
     fields: dict[str, FieldValue] = Field(default_factory=dict)
