@@ -194,7 +194,7 @@ def test_result_counts_ranges_over_the_whole_document() -> None:
 
 def test_result_leaves_words_out_unless_asked() -> None:
     result = result_of(text_pdf("Some words"), spec(words=False))
-    assert (result.pages[0].words, result.pages[0].lines) == ((), ())
+    assert (result.pages[0].words, result.pages[0].lines) == (None, None)
     assert result.pages[0].blocks
 
 

@@ -113,7 +113,8 @@ class Page(Value):
 
     `width` and `height` are in page units, as displayed. `rotation` is what the file asked for, in
     degrees clockwise, `upright` what reading added to it to turn the text upright for OCR; boxes
-    are in the displayed page, before `upright`. `dpi` is the page image's: a box times dpi / 72 is in its pixels.
+    are in the displayed page, before `upright`. `dpi` is the page image's: a box times
+    dpi / 72 is in its pixels.
     `text_layer_words` is how many words the file's text layer has on this page, whether used or not.
     """
 
