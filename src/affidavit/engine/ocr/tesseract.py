@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 
 LEAST_SIDE = 8  # pixels; Tesseract refuses to scale less, and no letter is that small
 MOST_SIDE = 32_000  # pixels; Tesseract refuses a side of more than 32767
-PAGE_TIMEOUT = timedelta(seconds=120)  # a dense A4 page at 300 dpi takes 5 s on a slow core
+# A dense A4 page at 300 dpi takes 5 s on a slow core. Well below the silence after which the whole
+# task is taken for hung, so that a page that hangs fails alone.
+PAGE_TIMEOUT = timedelta(seconds=60)
 DEFAULT_DPI = 200  # what pages are rendered at; without it Tesseract guesses
 WORD_LEVEL = "5"
 OSD_EVEN = 1.5  # Tesseract's score, a log ratio without a top, at which its verdict counts as even
