@@ -6,7 +6,6 @@ one without a look into the database. Only a keyed digest of the secret is ever 
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import re
 import secrets
@@ -42,7 +41,7 @@ class Key:
 
     def digest(self, pepper: bytes) -> bytes:
         """Return what is stored of the secret: HMAC-SHA256 under the installation's pepper."""
-        return hmac.digest(pepper, self.secret.encode(), hashlib.sha256)
+        return hmac.digest(pepper, self.secret.encode(), "sha256")
 
 
 def make() -> Key:

@@ -20,7 +20,7 @@ Model = TypeVar("Model", bound=BaseModel)
 MAX_ERRORS: Final = 50
 MAX_INTEGER: Final = 10**308  # what a double can hold; Postgres and other readers follow no further
 # Only a body with one of these can hold what the database cannot: most are spared the walk.
-_SUSPECT: Final = re.compile(rb"\\u0000|[0-9][eE]|NaN|Infinity|[0-9]{300}")
+_SUSPECT: Final = re.compile(rb"\\u0000|[0-9][eE][+]?[0-9]{3}|NaN|Infinity|[0-9]{200}")
 _KEY: Final = re.compile(r'(?:"([\x21\x23-\x7e]{1,255})"|([\x21\x23-\x7e]{1,255}))\Z')
 _WAIT: Final = re.compile(r"wait\s*=\s*\"?(\d{1,9})\"?\Z", re.IGNORECASE)
 _CODES: Final = {"extra_forbidden": "unknown_field", "missing": "missing"}

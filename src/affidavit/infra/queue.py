@@ -22,6 +22,9 @@ QUEUE_NAME: Final = "affidavit:bell"
 RUN_JOB: Final = "run_job"
 POLL_DELAY_SECONDS: Final = 0.05  # arq's own default of 0.5 s would be most of an idle job's latency
 COALESCE_SECONDS: Final = 0.002  # one ring serves every submission of the same moment
+# A ring costs a submitter about as much CPU as the rest of the submission. The first one goes out at
+# once; those that follow within this wait for it, and the listener polls less often than this anyway.
+SPACING_SECONDS: Final = 0.02
 RETRY_SECONDS: Final = 1.0
 CONNECT_TIMEOUT_SECONDS: Final = 2
 GONE: Final = (RedisError, OSError, asyncio.TimeoutError)
@@ -81,6 +84,7 @@ class Doorbell:
             except GONE as error:
                 log.warning("bell.unrung", error=type(error).__name__)
                 return
+            await asyncio.sleep(SPACING_SECONDS)
 
     async def _connected(self) -> ArqRedis:
         if self._redis is None:
