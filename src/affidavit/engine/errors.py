@@ -65,9 +65,7 @@ class UnsupportedFormat(InputError):
     code = "UNSUPPORTED_MEDIA_TYPE"
 
     def __init__(self, found: str, supported: str) -> None:
-        super().__init__(
-            f"This file looks like {found}, which cannot be read. Send one of: {supported}."
-        )
+        super().__init__(f"This file looks like {found}, which cannot be read. Send one of: {supported}.")
 
 
 class EmptyDocument(InputError):
@@ -154,9 +152,7 @@ class OutputLimitExceeded(LimitExceeded):
     code = "OUTPUT_TOO_LARGE"
 
     def __init__(self, *, limit: int) -> None:
-        super().__init__(
-            f"The output would pass {limit} bytes. Ask for fewer pages with options.pages."
-        )
+        super().__init__(f"The output would pass {limit} bytes. Ask for fewer pages with options.pages.")
 
 
 class ReadingError(EngineError):
