@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from affidavit.engine.ocr.null import NullOcr
 from affidavit.engine.ports import OcrWord
 from affidavit.engine.result import Document, PageError
+from affidavit.engine.stages import damage
 from affidavit.engine.stages.completeness import account, unshown
 from tests.documents import Placed, invoice_pdf, placed_pdf, scanned, text_pdf
 from tests.engine.reading import read_bytes, result_of
@@ -61,3 +62,16 @@ def test_word_that_layout_dropped_is_missed() -> None:
     (page,) = document.pages
     fewer = page.model_copy(update={"words": page.words[:-1]})
     assert not account(document.model_copy(update={"pages": (fewer,)})).ok
+
+
+def test_torn_file_is_not_called_complete() -> None:
+    whole = invoice_pdf()
+    result = result_of(whole[: len(whole) // 2])
+    assert result.completeness.damaged_pages == (1,)
+    assert not result.completeness.ok
+    assert {damage.DAMAGED, damage.REPAIRED} <= set(result.completeness.warnings)
+
+
+def test_sound_file_has_no_warning() -> None:
+    ledger = result_of(invoice_pdf()).completeness
+    assert (ledger.ok, ledger.damaged_pages, ledger.warnings) == (True, (), ())

@@ -182,16 +182,17 @@ class PageFailed(ReadingError):
 
 
 class PagesFailed(ReadingError):
-    """`pages` are the 1-based numbers of the pages that could not be read."""
+    """`pages` are the 1-based numbers of the pages that could not be read, `reason` of the first why."""
 
     code = "PAGES_FAILED"
     retryable = True
 
-    def __init__(self, pages: list[int]) -> None:
+    def __init__(self, pages: list[int], reason: str = "") -> None:
         listed = ", ".join(str(page) for page in pages[:20])
         more = f" and {len(pages) - 20} more" if len(pages) > 20 else ""
         super().__init__(
-            f"Pages {listed}{more} could not be read. Retry the job to read only those again, "
+            f"Pages {listed}{more} could not be read. {reason}".rstrip()
+            + " Submit the job again to read only those anew, "
             "or set options.allow_partial to take the others.",
             page=pages[0] if pages else None,
         )

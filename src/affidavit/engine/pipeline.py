@@ -184,6 +184,7 @@ def _placed(page: Page, offset: int, *, keeps_words: bool) -> ResultPage:
         words=tuple(_moved(word, offset) for word in page.words) if keeps_words else None,
         text_layer_words=page.text_layer_words,
         ocr_engine=page.ocr_engine,
+        damaged=page.damaged,
         warnings=page.warnings,
     )
 

@@ -116,6 +116,7 @@ class Page(Value):
     are in the displayed page, before `upright`. `dpi` is the page image's: a box times
     dpi / 72 is in its pixels.
     `text_layer_words` is how many words the file's text layer has on this page, whether used or not.
+    A `damaged` page is there only in part; what the file still holds of it was read.
     """
 
     number: int
@@ -133,6 +134,7 @@ class Page(Value):
     words: tuple[Word, ...] = ()
     text_layer_words: int = 0
     ocr_engine: str | None = None
+    damaged: bool = False
     warnings: tuple[str, ...] = ()
 
 
@@ -199,7 +201,7 @@ class Completeness(Value):
 
     `text_layer_words` counts the text-layer words of pages whose text layer was used;
     `words_in_output` counts those of them that stand in the Markdown. `ok` is true when no page
-    failed and the two are equal.
+    failed, none is damaged, and the two are equal. `warnings` says what else may be missing.
     """
 
     ok: bool
@@ -207,6 +209,8 @@ class Completeness(Value):
     text_layer_words: int
     words_in_output: int
     failed_pages: tuple[PageError, ...] = ()
+    damaged_pages: tuple[int, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 class OcrInfo(Value):
@@ -254,6 +258,7 @@ class ResultPage(Value):
     words: tuple[Word, ...] | None
     text_layer_words: int
     ocr_engine: str | None
+    damaged: bool
     warnings: tuple[str, ...]
 
 

@@ -8,7 +8,8 @@ import re
 from enum import StrEnum
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from affidavit.engine.errors import PageLimitExceeded, PageRangeInvalid
 
@@ -58,10 +59,21 @@ class OcrOptions(Frozen):
 PAGES_PATTERN = r"^\s*\d{1,6}\s*(-\s*(\d{1,6})?)?\s*(,\s*\d{1,6}\s*(-\s*(\d{1,6})?)?\s*)*$"
 
 
+def _check_pages(pages: str) -> str:
+    if re.fullmatch(PAGES_PATTERN, pages) is None:
+        raise PydanticCustomError("pages", "is not a list of pages and ranges such as 1-3,7,12-")
+    return pages
+
+
+Pages = Annotated[
+    str, Field(max_length=1000, json_schema_extra={"pattern": PAGES_PATTERN}), AfterValidator(_check_pages)
+]
+
+
 class Options(Frozen):
     """The caller's options for one submission. Pages are 1-based, as in `1-3,7,12-`."""
 
-    pages: Annotated[str | None, Field(pattern=PAGES_PATTERN, max_length=1000)] = None
+    pages: Pages | None = None
     password: Annotated[str | None, Field(max_length=1024, repr=False)] = None
     ocr: OcrOptions = OcrOptions()
     strict: bool = False

@@ -140,7 +140,7 @@ class Reading:
 def finish(document: Document, spec: Spec, output: Output, emit: Emit) -> None:
     """Write the result of a document and tell of it. Raises PagesFailed, OutputLimitExceeded."""
     if document.failed and not spec.options.allow_partial:
-        raise PagesFailed([error.page for error in document.failed])
+        raise PagesFailed([error.page for error in document.failed], document.failed[0].message)
     emit({"type": "progress", "stage": "finish", "message": "Assemble the result", "page": None})
     result = pipeline.finish(document, spec)
     written = output.write_result(result)

@@ -56,6 +56,7 @@ def assemble(
         words=tuple(builder.words),
         text_layer_words=facts.text_layer_words,
         ocr_engine=facts.ocr_engine,
+        damaged=False,
         warnings=facts.warnings,
     )
 

@@ -24,12 +24,15 @@ def account(document: Document) -> Completeness:
     used = [page for page in document.pages if page.source in {PageSource.NATIVE, PageSource.MIXED}]
     expected = sum(page.text_layer_words for page in used)
     written = sum(words_in_markdown(page) for page in used)
+    damaged = tuple(page.number for page in document.pages if page.damaged)
     return Completeness(
-        ok=not document.failed and expected == written,
+        ok=not document.failed and not damaged and expected == written,
         pages=counts,
         text_layer_words=expected,
         words_in_output=written,
         failed_pages=document.failed,
+        damaged_pages=damaged,
+        warnings=tuple(dict.fromkeys(warning for page in document.pages for warning in page.warnings)),
     )
 
 

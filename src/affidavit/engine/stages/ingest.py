@@ -73,7 +73,8 @@ class PdfFile:
 
     def sheet(self, number: int) -> PdfSheet:
         try:
-            return PdfSheet(self.pdf.load_page(number - 1), number)
+            page = self.pdf.load_page(number - 1)
+            return PdfSheet(page, number, is_repaired=bool(self.pdf.is_repaired))
         except PDF_ERRORS as error:
             raise CorruptDocument(f"page {number} cannot be loaded") from error
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 
 from affidavit.engine.ports import OcrEngine, Progress
 from affidavit.engine.result import BoundingBox, Page, PageSource
 from affidavit.engine.spec import Spec
+from affidavit.engine.stages import damage
 from affidavit.engine.stages.affine import shift
 from affidavit.engine.stages.assemble import PageFacts, assemble
 from affidavit.engine.stages.choice import Choice, choose
@@ -35,6 +36,21 @@ class PageReading:
 def read_page(sheet: Sheet, spec: Spec, engine: Callable[[], OcrEngine], progress: Progress) -> PageReading:
     """Read the page; `engine` is asked for only when it is needed. Raises EngineError."""
     progress("read", f"Read page {sheet.number}", page=sheet.number)
+    damage.forget()
+    reading = _read_chosen(sheet, spec, engine, progress)
+    is_damaged = damage.is_noticed()
+    warnings = list(reading.page.warnings)
+    warnings += [damage.DAMAGED] if is_damaged else []
+    warnings += [damage.REPAIRED] if isinstance(sheet, PdfSheet) and sheet.is_repaired else []
+    if not is_damaged and len(warnings) == len(reading.page.warnings):
+        return reading
+    page = reading.page.model_copy(update={"damaged": is_damaged, "warnings": tuple(warnings)})
+    return replace(reading, page=page)
+
+
+def _read_chosen(
+    sheet: Sheet, spec: Spec, engine: Callable[[], OcrEngine], progress: Progress
+) -> PageReading:
     dpi = image_dpi(sheet, spec.limits)
     image = draw(sheet, dpi) if spec.page_images else None
     layer = read_text_layer(sheet) if isinstance(sheet, PdfSheet) else TextLayer([])

@@ -40,9 +40,10 @@ class Sheet(Protocol):
 class PdfSheet:
     """A page that MuPDF renders."""
 
-    def __init__(self, page: pymupdf.Page, number: int) -> None:
+    def __init__(self, page: pymupdf.Page, number: int, *, is_repaired: bool = False) -> None:
         self.page = page
         self.number = number
+        self.is_repaired = is_repaired
         rect = page.rect
         self.width, self.height = float(rect.width), float(rect.height)
         self.rotation = int(page.rotation) % 360
