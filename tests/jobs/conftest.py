@@ -18,6 +18,10 @@ ENV = "env_one"
 OTHER = "env_two"
 POLICY = ExecutionPolicy()
 LEASE = POLICY.lease
+# The backends of this test's database that wait for a lock.
+WAITING = """
+SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+"""
 
 
 class OpenSealer:

@@ -12,7 +12,7 @@ from affidavit.jobs import ending, execution, sweep
 from affidavit.jobs.claim import Beat, Claim, ExecutionPolicy, Fenced, JobError, ReadPage, Report
 from affidavit.jobs.service import Jobs
 from affidavit.jobs.status import JobStatus, TaskKind
-from tests.jobs.conftest import ENV, LEASE, POLICY, submission
+from tests.jobs.conftest import ENV, LEASE, POLICY, WAITING, submission
 
 KEY = "reading"
 NOTHING = Report()
@@ -229,7 +229,7 @@ async def test_a_cancel_that_comes_first_leaves_nothing_to_claim(db: Database, j
     async with db.begin(ENV) as session:
         await ending.end(session, made.id, JobStatus.CANCELED)
         claiming = asyncio.create_task(execution.claim(db, "w", LEASE))
-        while not await db.fetch("SELECT FROM pg_locks WHERE NOT granted"):  # noqa: ASYNC110
+        while not await db.fetch(WAITING):  # noqa: ASYNC110
             await asyncio.sleep(0)
     assert await claiming is None
     (task,) = await db.fetch("SELECT status, attempt FROM job_tasks")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import Enum, auto
 from typing import Any, Final
 
@@ -40,6 +40,8 @@ class Claim:
     source: Mapping[str, Any]
     store: bool
     priority: int
+    submitted_at: datetime
+    parent_id: str | None
     document: SourceDocument | None
     sealed_password: bytes | None
     media_type: str | None

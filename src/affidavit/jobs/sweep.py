@@ -17,7 +17,7 @@ from affidavit.infra.queue import Doorbell
 from affidavit.jobs import ending
 from affidavit.jobs.claim import CRASH_BACKOFF, ExecutionPolicy, JobError, backoff
 from affidavit.jobs.status import TERMINAL, JobStatus, TaskStatus
-from affidavit.jobs.transitions import cancel_leftovers, move_task, repair_parents
+from affidavit.jobs.transitions import cancel_leftovers, lock_parent, move_task, repair_parents
 
 BATCH: Final = 100
 # A ring that found every slot busy is not repeated by Redis; this is how long its task waits at
@@ -45,9 +45,11 @@ WHERE t.status = 'running' AND t.lease_until < now()
 ORDER BY t.lease_until LIMIT 1 FOR UPDATE OF t SKIP LOCKED
 """)
 
-_LATE: Final = text("""
-SELECT id FROM jobs WHERE status IN ('queued', 'processing') AND deadline_at < now()
-LIMIT 1 FOR UPDATE SKIP LOCKED
+_LATE: Final = "SELECT id FROM jobs WHERE status IN ('queued', 'processing') AND deadline_at < now() LIMIT $1"
+
+_IS_LATE: Final = text("""
+SELECT id FROM jobs WHERE id = :job_id AND status IN ('queued', 'processing') AND deadline_at < now()
+FOR NO KEY UPDATE SKIP LOCKED
 """)
 
 _RING: Final = """
@@ -108,14 +110,14 @@ async def reap(db: Database, policy: ExecutionPolicy) -> int:
 
 async def expire_late(db: Database) -> int:
     """Fail jobs that are past their deadline; return how many there were."""
-    for count in range(BATCH):
+    late = await db.fetch(_LATE, BATCH)
+    for row in late:
         async with db.begin(SYSTEM) as session:
-            job_id = (await session.execute(_LATE)).scalar_one_or_none()
-            if job_id is None:
-                return count
-            detail = {"code": LATE.code}
-            await ending.end(session, job_id, JobStatus.FAILED, error=LATE.to_json(), detail=detail)
-    return BATCH
+            await lock_parent(session, row["id"])
+            if (await session.execute(_IS_LATE, {"job_id": row["id"]})).first() is not None:
+                detail = {"code": LATE.code}
+                await ending.end(session, row["id"], JobStatus.FAILED, error=LATE.to_json(), detail=detail)
+    return len(late)
 
 
 async def tidy(db: Database) -> None:

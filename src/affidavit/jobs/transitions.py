@@ -34,7 +34,7 @@ async def move(
     A job that ends forgets its password, and the last child to end completes its parent.
     """
     if to in TERMINAL:
-        await _lock_parent(session, job_id)
+        await lock_parent(session, job_id)
         columns = {"completed_at": func.now(), "sealed_password": None, **columns}
     statement = _move_statement(job_id, to, detail or {}, columns)
     moved: Row[Any] | None = (await session.execute(statement)).one_or_none()
@@ -91,9 +91,12 @@ def _move_statement(
     return select(moved).add_cte(event)
 
 
-async def _lock_parent(session: AsyncSession, job_id: str) -> None:
-    # Without this, two children that end at the same moment each see the other still running,
-    # and nobody completes the parent.
+async def lock_parent(session: AsyncSession, job_id: str) -> None:
+    """Lock the job's parent, if it has one, before anything locks the job itself.
+
+    Without this, two children that end at the same moment each see the other still running, and nobody
+    completes the parent.
+    """
     child = aliased(Job)
     statement = (
         select(Job.id)
