@@ -103,8 +103,11 @@ class Worker:
 
     def _background(self) -> list[Coroutine[Any, Any, None]]:
         db, settings = self._shop.db, self._settings
-        checkpoint_ttl = timedelta(hours=settings.checkpoint_ttl_hours)
-        idempotency_ttl = timedelta(days=settings.idempotency_ttl_days)
+        kept = sweep.Retention(
+            results=timedelta(hours=settings.result_ttl_hours),
+            pages=timedelta(hours=settings.checkpoint_ttl_hours),
+            idempotency_keys=timedelta(days=settings.idempotency_ttl_days),
+        )
         ahead = RING_AHEAD * settings.worker_slots
         return [
             self._shop.doorbell.listen(self._wake.set),
@@ -112,7 +115,7 @@ class Worker:
             _every(settings.reap_seconds, lambda: sweep.expire_late(db)),
             _every(settings.reap_seconds, lambda: sweep.tidy(db)),
             _every(RING_SECONDS, lambda: sweep.ring_due(db, self._shop.doorbell, ahead)),
-            _every(settings.result_purge_seconds, lambda: sweep.purge(db, checkpoint_ttl, idempotency_ttl)),
+            _every(settings.result_purge_seconds, lambda: sweep.purge(db, kept)),
             _every(settings.result_purge_seconds, lambda: sweep.collect(db, self._shop.blobs)),
         ]
 

@@ -20,6 +20,10 @@ from affidavit.jobs.submission import FileRef, Priority
 from affidavit.jobs.views import JobFilter
 from tests.jobs.conftest import ENV, LEASE, OTHER, POLICY, submission
 
+KEPT = sweep.Retention(
+    results=timedelta(days=7), pages=timedelta(days=7), idempotency_keys=timedelta(days=30)
+)
+
 
 def key(name: str = "k", **request: object) -> Fingerprint:
     return fingerprint("POST /v1/parse", name, request)
@@ -161,7 +165,7 @@ async def test_an_expired_result_answers_gone_and_is_purged(
     await db.fetch("UPDATE jobs SET result_expires_at = now() - interval '1 second'")
     with pytest.raises(Gone):
         await jobs.result(ENV, made.id)
-    assert await sweep.purge(db, timedelta(days=7), timedelta(days=30)) == 1
+    assert await sweep.purge(db, KEPT) == 1
     found = await jobs.get(ENV, made.id)
     assert (found.status, found.result_available) == (JobStatus.COMPLETED, False)
     await db.fetch("UPDATE blob_garbage SET erase_at = now()")
@@ -188,3 +192,61 @@ async def test_the_order_of_a_schemas_properties_is_kept(db: Database, jobs: Job
     held = await execution.claim(db, "w", LEASE)
     assert held is not None
     assert list(held.spec["json_schema"]["properties"]) == ["zebra", "ant", "longest_name", "b"]
+
+
+async def test_a_key_answers_for_its_job_also_when_the_file_was_deleted(db: Database, jobs: Jobs) -> None:
+    file_id = (await jobs.submit(ENV, submission())).job.file_id
+    assert file_id is not None
+    first = await jobs.submit(ENV, submission(source=FileRef(file_id)), key("again", file=file_id))
+    await db.fetch("UPDATE documents SET deleted_at = now() WHERE id = $1", file_id)
+    again = await jobs.submit(ENV, submission(source=FileRef(file_id)), key("again", file=file_id))
+    assert (again.job.id, again.replayed) == (first.job.id, True)
+    with pytest.raises(NotFound):
+        await jobs.submit(ENV, submission(source=FileRef(file_id)), key("new", file=file_id))
+
+
+async def test_an_unstored_result_that_nobody_read_is_erased_when_it_expires(
+    db: Database, jobs: Jobs
+) -> None:
+    await jobs.submit(ENV, submission(store=False))
+    await complete(db)
+    await db.fetch("UPDATE jobs SET result_expires_at = now() - interval '1 second'")
+    assert await sweep.purge(db, KEPT) == 1
+    assert await db.fetch("SELECT FROM blob_refs") == []
+    assert len(await db.fetch("SELECT FROM blob_garbage WHERE erase_at <= now()")) == 2
+
+
+async def test_the_source_of_a_job_without_a_result_goes_when_a_result_would(
+    db: Database, jobs: Jobs
+) -> None:
+    made = (await jobs.submit(ENV, submission())).job
+    await jobs.cancel(ENV, made.id)
+    assert await sweep.purge(db, KEPT) == 0
+    await db.fetch("UPDATE jobs SET completed_at = now() - interval '8 days'")
+    assert await sweep.purge(db, KEPT) == 1
+    assert await db.fetch("SELECT FROM blob_refs") == []
+    assert await sweep.purge(db, KEPT) == 0
+
+
+async def test_a_sweep_takes_all_that_expired_however_much(db: Database, jobs: Jobs, blobs: BlobStore) -> None:
+    await jobs.submit_batch(ENV, [submission(f"{n:04x}") for n in range(sweep.BATCH + 1)], {})
+    await db.fetch("UPDATE jobs SET status = 'completed', result_expires_at = now() - interval '1 hour'")
+    assert await sweep.purge(db, KEPT) > sweep.BATCH
+    await db.fetch("UPDATE blob_garbage SET erase_at = now()")
+    await sweep.collect(db, blobs)
+    assert await db.fetch("SELECT FROM blob_garbage") == []
+
+
+async def test_old_pages_go_and_pages_of_a_document_still_in_use_stay(db: Database) -> None:
+    await db.fetch(
+        """
+        INSERT INTO page_checkpoints
+            (environment_id, document_sha256, reading_key, page, sha256, size_bytes, source, created_at)
+        SELECT 'env_one', d, 'key', p, 'x', 1, 'ocr',
+            now() - CASE WHEN d = 'new' AND p = 2 THEN interval '1 hour' ELSE interval '8 days' END
+        FROM unnest(ARRAY['old', 'new']) d, generate_series(1, 2) p
+        """
+    )
+    await sweep.purge(db, KEPT)
+    left = await db.fetch("SELECT document_sha256, page FROM page_checkpoints ORDER BY 1, 2")
+    assert [tuple(row) for row in left] == [("new", 1), ("new", 2)]

@@ -191,17 +191,17 @@ async def write(
         raise IdempotencyInProgress from None
     if row is not None and row["accepted"]:
         return Written(draft.resource_id, row["now"])
-    if row is not None and row["missing"]:
-        raise NotFound("file")
-    return Written(await _first(db, environment_id, key), None)
+    first = None if key is None else await _first(db, environment_id, key)
+    if first is None:
+        # Not missing: then the key was there, and was removed between the two statements.
+        raise NotFound("file") if row is None or row["missing"] else IdempotencyInProgress
+    return Written(first, None)
 
 
-async def _first(db: Database, environment_id: str, key: Fingerprint | None) -> str:
-    row = None
-    if key is not None:
-        row = await db.fetch_row(_FIRST, environment_id, key.scope, key.key)
-    if key is None or row is None:  # it expired and was removed between the two statements
-        raise IdempotencyInProgress
+async def _first(db: Database, environment_id: str, key: Fingerprint) -> str | None:
+    row = await db.fetch_row(_FIRST, environment_id, key.scope, key.key)
+    if row is None:
+        return None
     if row["expired"]:
         raise Gone(
             "This Idempotency-Key is too old to be replayed. Use a new key.",

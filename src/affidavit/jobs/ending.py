@@ -65,16 +65,18 @@ async def purge_result(
     )
     document_id = (await session.execute(statement)).scalar_one_or_none()
     if document_id is not None:
-        await _release_inline(session, environment_id, document_id)
+        await _release_inline(session, environment_id, document_id, grace)
 
 
-async def _release_inline(session: AsyncSession, environment_id: str, document_id: str) -> None:
+async def _release_inline(
+    session: AsyncSession, environment_id: str, document_id: str, grace: timedelta
+) -> None:
     inline = select(Document.id).where(
         Document.id == document_id, Document.inline, Document.deleted_at.is_(None)
     )
     if (await session.execute(inline)).first() is None:
         return
-    await references.drop(session, environment_id, document_id)
+    await references.drop(session, environment_id, document_id, grace=grace)
     await session.execute(update(Document).where(Document.id == document_id).values(deleted_at=func.now()))
 
 

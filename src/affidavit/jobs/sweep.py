@@ -5,10 +5,12 @@ Any number of workers may sweep at once; each row is taken with SKIP LOCKED and 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
-from sqlalchemy import Row, func, text
+from sqlalchemy import Row, TextClause, func, text
 
 from affidavit.documents import references
 from affidavit.infra.blobs import BlobStore
@@ -61,15 +63,31 @@ UPDATE job_tasks SET rung_at = now(), rings = rings + 1 WHERE id IN (
 """
 
 _EXPIRED: Final = text("""
-SELECT id, environment_id FROM jobs
+SELECT id, environment_id, store FROM jobs
 WHERE result_expires_at < now() AND purged_at IS NULL AND NOT legal_hold
 LIMIT 1 FOR UPDATE SKIP LOCKED
 """)
 
+_ENDED: Final = text("""
+SELECT id, environment_id, store FROM jobs
+WHERE completed_at < now() - CAST(:ttl AS interval)
+AND result_expires_at IS NULL AND purged_at IS NULL AND NOT legal_hold
+LIMIT 1 FOR UPDATE SKIP LOCKED
+""")
+
+# A document goes as a whole, when its newest page is old. The oldest pages are looked at first, by index.
 _OLD_PAGES: Final = text("""
-WITH old AS (
+WITH oldest AS (
     SELECT environment_id, document_sha256, reading_key FROM page_checkpoints
-    GROUP BY 1, 2, 3 HAVING max(created_at) < now() - CAST(:ttl AS interval) LIMIT 20
+    WHERE created_at < now() - CAST(:ttl AS interval) ORDER BY created_at LIMIT 1000
+), old AS (
+    SELECT DISTINCT environment_id, document_sha256, reading_key FROM oldest o
+    WHERE NOT EXISTS (
+        SELECT FROM page_checkpoints p
+        WHERE (p.environment_id, p.document_sha256, p.reading_key)
+            = (o.environment_id, o.document_sha256, o.reading_key)
+          AND p.created_at >= now() - CAST(:ttl AS interval))
+    LIMIT 20
 )
 DELETE FROM page_checkpoints p USING old
 WHERE (p.environment_id, p.document_sha256, p.reading_key)
@@ -95,6 +113,15 @@ DELETE FROM idempotency_keys k WHERE expires_at < now() - $1::interval
 AND NOT EXISTS (SELECT FROM jobs j WHERE j.id = k.resource_id
     AND j.status IN ('queued', 'processing', 'review_required'))
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Retention:
+    """How long things are kept: results and what ended jobs hold, pages that were read, and keys."""
+
+    results: timedelta
+    pages: timedelta
+    idempotency_keys: timedelta
 
 
 async def reap(db: Database, policy: ExecutionPolicy) -> int:
@@ -136,36 +163,55 @@ async def ring_due(db: Database, doorbell: Doorbell, ahead: int) -> int:
     return len(rung)
 
 
-async def purge(db: Database, checkpoint_ttl: timedelta, idempotency_ttl: timedelta) -> int:
-    """Drop expired results, old pages and old keys; return how many results there were."""
-    async with db.begin(SYSTEM) as session:
-        old = {tuple(row) for row in (await session.execute(_OLD_PAGES, {"ttl": checkpoint_ttl})).all()}
-        for environment_id, document_sha256, reading_key in sorted(old):
-            owner = references.pages_owner(document_sha256, reading_key)
-            await references.drop(session, environment_id, owner)
-    await db.fetch(_OLD_KEYS, idempotency_ttl)
-    for count in range(BATCH):
-        async with db.begin(SYSTEM) as session:
-            row = (await session.execute(_EXPIRED)).one_or_none()
-            if row is None:
-                return count
-            await ending.purge_result(session, row.environment_id, row.id)
-    return BATCH
+async def purge(db: Database, kept: Retention) -> int:
+    """Drop all expired results, old pages and old keys; return how many jobs lost what they kept."""
+    while await _purge_pages(db, kept.pages):
+        pass
+    await db.fetch(_OLD_KEYS, kept.idempotency_keys)
+    purged = 0
+    while await _purge_job(db, _EXPIRED, {}) or await _purge_job(db, _ENDED, {"ttl": kept.results}):
+        purged += 1
+    return purged
 
 
 async def collect(db: Database, blobs: BlobStore) -> int:
-    """Erase blobs that nobody has needed for their grace; return how many."""
+    """Erase all blobs that nobody has needed for their grace; return how many."""
     erased = 0
-    for row in await db.fetch(_GARBAGE, BATCH):
-        if row["needed"]:
-            continue
-        environment_id, sha256 = row["environment_id"], row["sha256"]
-        if await blobs.delete(environment_id, sha256, older_than=YOUNG):
-            erased += 1
-        elif await blobs.exists(environment_id, sha256):
-            # Put again a moment ago: its reference may be on the way. Look again later.
-            await db.fetch(_PUT_BACK, environment_id, sha256, YOUNG)
+    while rows := await db.fetch(_GARBAGE, BATCH):
+        for row in rows:
+            if not row["needed"]:
+                erased += await _erase(db, blobs, row["environment_id"], row["sha256"])
     return erased
+
+
+async def _purge_pages(db: Database, ttl: timedelta) -> bool:
+    """Drop the pages of some documents; tell whether there were any."""
+    async with db.begin(SYSTEM) as session:
+        old = {tuple(row) for row in (await session.execute(_OLD_PAGES, {"ttl": ttl})).all()}
+        for environment_id, document_sha256, reading_key in sorted(old):
+            owner = references.pages_owner(document_sha256, reading_key)
+            await references.drop(session, environment_id, owner)
+    return bool(old)
+
+
+async def _purge_job(db: Database, which: TextClause, values: Mapping[str, object]) -> bool:
+    """Drop what one such job keeps; tell whether there was one."""
+    async with db.begin(SYSTEM) as session:
+        row = (await session.execute(which, values)).one_or_none()
+        if row is None:
+            return False
+        grace = references.GRACE if row.store else timedelta(0)
+        await ending.purge_result(session, row.environment_id, row.id, grace=grace)
+    return True
+
+
+async def _erase(db: Database, blobs: BlobStore, environment_id: str, sha256: str) -> bool:
+    if await blobs.delete(environment_id, sha256, older_than=YOUNG):
+        return True
+    if await blobs.exists(environment_id, sha256):
+        # Put again a moment ago: its reference may be on the way. Look again later.
+        await db.fetch(_PUT_BACK, environment_id, sha256, YOUNG)
+    return False
 
 
 async def _reap_one(session: Any, dead: Row[Any], policy: ExecutionPolicy) -> None:
