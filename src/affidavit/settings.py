@@ -160,6 +160,11 @@ class Settings(BaseSettings):
     batch_pages: PositiveInt = Field(
         default=8, description="Pages that one task reads; a crash costs at most these."
     )
+    drain_seconds: PositiveSeconds = Field(
+        default=10,
+        description="How long a stopping worker waits for its tasks before it gives them back; below the "
+        "30 s that orchestrators commonly grant after SIGTERM.",
+    )
     max_failures: PositiveInt = Field(
         default=3, description="Retryable errors of a task before its job fails."
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import re
 import shutil
 import signal
 import socket
@@ -26,7 +27,7 @@ from affidavit.infra.queue import Doorbell
 from affidavit.infra.sandbox import Identity, SandboxHost, Walls
 from affidavit.infra.secrets import Vault
 from affidavit.jobs import execution, sweep
-from affidavit.jobs.claim import ExecutionPolicy
+from affidavit.jobs.claim import Claim, ExecutionPolicy
 from affidavit.jobs.runner import Runner, Workshop
 from affidavit.settings import Settings, from_environment
 
@@ -35,7 +36,6 @@ log = structlog.get_logger()
 ENTRY: Final = "affidavit.engine.task:run"
 WARM_UP: Final = "affidavit.engine.task:warm_up"
 RING_SECONDS: Final = 0.5
-DRAIN_SECONDS: Final = 10.0  # below the 30 s that orchestrators commonly grant after SIGTERM
 STARTUP_RETRY_SECONDS: Final = 1.0
 RING_AHEAD: Final = 2  # rings per slot that may be outstanding, so that the order is decided late
 
@@ -49,40 +49,43 @@ class Worker:
         self._runner = Runner(shop)
         self._name = f"{socket.gethostname()}:{os.getpid()}"
         self._wake = asyncio.Event()
-        self._slots = asyncio.Semaphore(settings.worker_slots)
         self._running: set[asyncio.Task[None]] = set()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set, then drain."""
         background = [asyncio.create_task(each) for each in self._background()]
-        claiming = asyncio.create_task(self._claim_all())
+        claiming = asyncio.create_task(self._claim_until(stop))
         await stop.wait()
-        claiming.cancel()
-        await asyncio.gather(claiming, return_exceptions=True)
+        self._wake.set()
+        await claiming
         await self._drain()
         for each in background:
             each.cancel()
         await asyncio.gather(*background, return_exceptions=True)
 
-    async def _claim_all(self) -> None:
-        while True:
-            await self._slots.acquire()
-            try:
-                held = await execution.claim(self._shop.db, self._name, self._shop.policy.lease)
-            except Exception as error:  # noqa: BLE001 - the database may be away; try again
-                log.warning("claim.failed", error=type(error).__name__)
-                held = None
+    async def _claim_until(self, stop: asyncio.Event) -> None:
+        # Never cancelled: a claim that is committed while nobody waits for it any more would cost its
+        # task a lease, and a try.
+        while not stop.is_set():
+            held = None
+            if len(self._running) < self._settings.worker_slots:
+                held = await self._claim()
             if held is None:
-                self._slots.release()
                 await self._rest()
                 continue
             task = asyncio.create_task(self._runner.run(held))
             self._running.add(task)
             task.add_done_callback(self._ended)
 
+    async def _claim(self) -> Claim | None:
+        try:
+            return await execution.claim(self._shop.db, self._name, self._shop.policy.lease)
+        except Exception as error:  # noqa: BLE001 - the database may be away; try again
+            log.warning("claim.failed", error=type(error).__name__)
+            return None
+
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._running.discard(task)
-        self._slots.release()
         self._wake.set()
 
     async def _rest(self) -> None:
@@ -96,7 +99,7 @@ class Worker:
     async def _drain(self) -> None:
         log.info("worker.draining", running=len(self._running))
         if self._running:
-            await asyncio.wait(self._running, timeout=DRAIN_SECONDS)
+            await asyncio.wait(self._running, timeout=self._settings.drain_seconds)
         for task in self._running:
             task.cancel()
         await asyncio.gather(*self._running, return_exceptions=True)
@@ -184,29 +187,32 @@ async def serve(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    scratch = _claim_scratch(settings.data_dir.absolute() / "scratch")
+    scratch = claim_scratch(settings.data_dir.absolute() / "scratch")
     shop = open_workshop(settings, scratch)
-    await _open(shop.db, stop)
-    await shop.host.start()
-    log.info("worker.started", slots=settings.worker_slots)
     try:
+        await _open(shop.db, stop)
+        await shop.host.start()
+        log.info("worker.started", slots=settings.worker_slots)
         await Worker(shop, settings).run(stop)
     finally:
         await shop.host.close()
         await shop.doorbell.close()
         await shop.db.close()
+        shutil.rmtree(scratch, ignore_errors=True)
     log.info("worker.stopped")
 
 
-def _claim_scratch(folder: Path) -> Path:
-    """Return a folder for this process, and remove those of processes that died on this machine."""
-    host = socket.gethostname()
-    for left in folder.glob(f"{host}-[0-9]*"):
-        if not _is_alive(int(left.name.rpartition("-")[2])):
+def claim_scratch(folder: Path) -> Path:
+    """Return an empty folder for this process, and remove those of processes that died on this machine."""
+    host, own = socket.gethostname(), os.getpid()
+    for left in folder.glob(f"{host}-*"):
+        found = re.fullmatch(re.escape(host) + r"-(\d+)", left.name)  # not that of a host named like ours
+        # In a container our number is the same every time.
+        if found is not None and (int(found[1]) == own or not _is_alive(int(found[1]))):
             shutil.rmtree(left, ignore_errors=True)
-    own = folder / f"{host}-{os.getpid()}"
-    own.mkdir(parents=True, exist_ok=True)
-    return own
+    made = folder / f"{host}-{own}"
+    made.mkdir(parents=True)
+    return made
 
 
 def _is_alive(pid: int) -> bool:

@@ -49,9 +49,7 @@ async def finish(db: Database, held: Claim) -> None:
 
 
 async def lose_a_page(db: Database, held: Claim) -> None:
-    await execution.opened(
-        db, held, media_type="application/pdf", page_count=1, selected=[1], policy=POLICY
-    )
+    await execution.opened(db, held, media_type="application/pdf", page_count=1, selected=[1], policy=POLICY)
     lost = {"page": 1, "code": "PAGE_FAILED", "message": "It failed."}
     await execution.finish_reading(db, held, Report(failed=(lost,)), "r", allow_partial=False)
 

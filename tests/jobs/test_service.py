@@ -228,7 +228,9 @@ async def test_the_source_of_a_job_without_a_result_goes_when_a_result_would(
     assert await sweep.purge(db, KEPT) == 0
 
 
-async def test_a_sweep_takes_all_that_expired_however_much(db: Database, jobs: Jobs, blobs: BlobStore) -> None:
+async def test_a_sweep_takes_all_that_expired_however_much(
+    db: Database, jobs: Jobs, blobs: BlobStore
+) -> None:
     await jobs.submit_batch(ENV, [submission(f"{n:04x}") for n in range(sweep.BATCH + 1)], {})
     await db.fetch("UPDATE jobs SET status = 'completed', result_expires_at = now() - interval '1 hour'")
     assert await sweep.purge(db, KEPT) > sweep.BATCH

@@ -30,6 +30,14 @@ WHERE NOT EXISTS (
 ON CONFLICT (environment_id, sha256) DO UPDATE SET erase_at = least(blob_garbage.erase_at, excluded.erase_at)
 """)
 
+# For bytes that are about to be put and must not stay if nobody comes to reference them. The sweep looks
+# again before it erases, so whoever does reference them in time has no more to do. Args: environment,
+# sha256, how long to wait.
+EXPECT: Final = """
+INSERT INTO blob_garbage (environment_id, sha256, erase_at) VALUES ($1, $2, now() + $3::interval)
+ON CONFLICT DO NOTHING
+"""
+
 
 def pages_owner(document_sha256: str, reading_key: str) -> str:
     """Name the owner of the pages that one reading of a document left."""

@@ -7,10 +7,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from socket import gaierror
 from typing import Any, Final
 
 import asyncpg
 from sqlalchemy import MetaData, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.orm import DeclarativeBase
 
@@ -44,6 +47,31 @@ LOCK_TIMEOUT: Final = timedelta(seconds=2)
 STATEMENT_TIMEOUT: Final = timedelta(seconds=30)
 CONNECT_TIMEOUT: Final = timedelta(seconds=10)
 
+# What passes by itself, by the classes and codes of SQLSTATE (Postgres manual, appendix A).
+_PASSING_CLASSES: Final = ("08",)  # the connection was lost
+_PASSING_CODES: Final = frozenset(
+    {
+        "40001",  # serialization failure
+        "40P01",  # deadlock
+        "53300",  # too many connections
+        "55P03",  # a lock was not to be had in time
+        "57014",  # canceled, by statement_timeout
+        "57P01",  # shut down by the administrator
+        "57P02",  # shut down by a crash
+        "57P03",  # starting up
+    }
+)
+
+
+def is_unavailable(error: BaseException) -> bool:
+    """Tell whether the same call may succeed later: the database was away, or someone stood in the way."""
+    if isinstance(error, (ConnectionError, TimeoutError, gaierror, PoolTimeout, asyncpg.InterfaceError)):
+        return True
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    code = str(getattr(cause, "sqlstate", None) or "")
+    is_cut = isinstance(error, DBAPIError) and error.connection_invalidated
+    return is_cut or code in _PASSING_CODES or code.startswith(_PASSING_CLASSES)
+
 
 class Database:
     """Connections to one Postgres. Whoever takes a Database owns the transactions that it opens."""
@@ -65,6 +93,7 @@ class Database:
             pool_timeout=CONNECT_TIMEOUT.total_seconds(),
             pool_pre_ping=False,
             json_serializer=_dump_json,
+            hide_parameters=True,  # an error's text is logged, and what a document says is not
             connect_args={"server_settings": self._settings, "timeout": CONNECT_TIMEOUT.total_seconds()},
         )
         self._sessions = async_sessionmaker(self._engine, expire_on_commit=False, autoflush=False)

@@ -6,7 +6,7 @@ parent, then job. The clock is the database's.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
@@ -175,7 +175,7 @@ async def read_again(
     return True
 
 
-async def forget_pages(db: Database, held: Claim, reading_key: str, pages: Sequence[int]) -> None:
+async def forget_pages(db: Database, held: Claim, reading_key: str, pages: Collection[int]) -> None:
     """Drop checkpoints whose pages are gone or damaged. Raises Fenced."""
     async with db.begin(SYSTEM) as session:
         await tasks.hold(session, held)

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any, Final
 
 import structlog
-from sqlalchemy.exc import DBAPIError
 
-from affidavit.engine.spec import select_pages
+from affidavit.documents import references
+from affidavit.engine.spec import Limits, select_pages
 from affidavit.infra.blobs import BlobStore
-from affidavit.infra.db import Database
+from affidavit.infra.db import Database, is_unavailable
 from affidavit.infra.queue import Doorbell
 from affidavit.jobs import execution
 from affidavit.jobs.claim import Claim, ExecutionPolicy, ReadPage, Report
+from affidavit.jobs.status import TaskKind
 from affidavit.jobs.workspace import OutputRejected, Workspace
 
 log = structlog.get_logger()
@@ -23,7 +25,8 @@ log = structlog.get_logger()
 REPORT_SECONDS: Final = 0.4  # news of one task reach the database at most so often
 IMAGE_BYTES: Final = 50_000_000  # far above any page at our resolution; a bound on what we buffer
 TEXT_LENGTH: Final = 300
-MAX_PAGE: Final = 10_000_000
+MAX_PAGE: Final = 1_000_000
+UNCLAIMED: Final = timedelta(hours=1)  # far above the longest task
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +39,10 @@ class StoredBlob:
 
 @dataclass(slots=True)
 class Reading:
-    """The state of one run of a child. Messages come from behind the walls: nothing is believed."""
+    """The state of one run of a child. Messages come from behind the walls: nothing is believed.
+
+    A child may tell of the pages that it was asked for, each once, and of nothing else.
+    """
 
     db: Database
     blobs: BlobStore
@@ -45,20 +51,37 @@ class Reading:
     reading_key: str
     policy: ExecutionPolicy
     doorbell: Doorbell
-    output_limit: int
-    have: frozenset[int] = frozenset()
-    pages_done: int = 0
-    selected: list[int] | None = None
-    result: StoredBlob | None = None
+    limits: Limits
+    selected: list[int] | None = None  # of the whole document, once it is opened
+    batch: frozenset[int] | None = None  # of this task
+    done: set[int] = field(default_factory=set)
     failed: dict[int, dict[str, Any]] = field(default_factory=dict)
+    result: StoredBlob | None = None
     stage: str | None = "open"
     message: str | None = None
     page: int | None = None
+    _have: frozenset[int] = frozenset()
     _read: list[ReadPage] = field(default_factory=list)
     _reported_at: float = field(default_factory=time.monotonic)
 
+    def expect(self, have: Collection[int]) -> None:
+        """Begin a task of reading that needs not read the pages in `have`."""
+        self._have = frozenset(have)
+        if self.held.pages is not None:
+            self._set_batch(self.held.pages)
+
+    @property
+    def is_accounted(self) -> bool:
+        """Tell whether every page of the task was read or failed."""
+        return self.batch is not None and self.batch == self.done | self.failed.keys()
+
+    @property
+    def is_whole(self) -> bool:
+        """Tell whether the task is all of its document, which the child then finishes too."""
+        return self.selected is not None and len(self.selected) <= self.policy.batch_pages
+
     async def hear(self, message: Mapping[str, Any]) -> None:
-        """Act on one message. Raises OutputRejected, Fenced, and what the stores raise."""
+        """Act on one message. Raises OutputRejected, Fenced, EngineError, and what the stores raise."""
         try:
             match message["type"]:
                 case "opened":
@@ -69,39 +92,43 @@ class Reading:
                     await self._page(message)
                 case "page_failed":
                     self._page_failed(message)
-                case "result":
-                    self.result = await self._store(message, self.output_limit)
+                case "result" if self.held.kind is TaskKind.FINISH or self.is_whole:
+                    self.result = await self._store(message, self.limits.output_bytes)
                 case _:
                     raise OutputRejected
         except (KeyError, TypeError, ValueError):
             raise OutputRejected from None
         if time.monotonic() - self._reported_at > REPORT_SECONDS:
-            await self._report()
+            await self.flush()
 
     def news(self) -> Report:
         """Return what the database has not been told yet."""
         return Report(
             stage=self.stage,
             message=self.message,
-            pages_done=self.pages_done,
+            pages_done=len(self.done),
             failed=tuple(self.failed.values()),
             read=tuple(self._read),
         )
 
-    async def _report(self) -> None:
-        """Tell the database; while it is away, go on reading and keep the news for the next time."""
+    async def flush(self) -> None:
+        """Tell the database; while it is away, keep the news for the next time. Raises Fenced."""
         self._reported_at = time.monotonic()
         try:
             await execution.report(self.db, self.held, self.news(), self.reading_key)
-        except (OSError, DBAPIError) as error:
+        except Exception as error:
+            if not is_unavailable(error):
+                raise
             log.warning("report.failed", job_id=self.held.job_id, error=type(error).__name__)
         else:
             self._read.clear()
 
     async def _opened(self, message: Mapping[str, Any]) -> None:
+        if self.held.kind is not TaskKind.READ or self.batch is not None:
+            raise OutputRejected
         page_count = _number(message["page_count"], MAX_PAGE)
-        self.selected = select_pages(_text(message["selected"], 1 << 16), page_count, MAX_PAGE)
-        self.pages_done = len(self.have.intersection(self.selected[: self.policy.batch_pages]))
+        self.selected = select_pages(_text(message["selected"], 1 << 16), page_count, self.limits.pages)
+        self._set_batch(self.selected[: self.policy.batch_pages])
         is_planned = await execution.opened(
             self.db,
             self.held,
@@ -113,6 +140,10 @@ class Reading:
         if is_planned:
             self.doorbell.ring(f"{self.held.task_id}.{self.held.attempt}.planned")
 
+    def _set_batch(self, pages: Collection[int]) -> None:
+        self.batch = frozenset(pages)
+        self.done = set(self._have & self.batch)
+
     def _progress(self, message: Mapping[str, Any]) -> None:
         self.stage = _text(message["stage"], 32)
         self.message = _text(message["message"], TEXT_LENGTH)
@@ -120,11 +151,11 @@ class Reading:
         self.page = None if page is None else _number(page, MAX_PAGE)
 
     async def _page(self, message: Mapping[str, Any]) -> None:
-        number = _number(message["number"], MAX_PAGE)
-        page = await self._store(message, self.output_limit)
+        number = self._unaccounted(message["number"])
+        page = await self._store(message, self.limits.output_bytes)
         image = message.get("image")
         stored = None if image is None else await self._store(image, IMAGE_BYTES)
-        self.pages_done += 1
+        self.done.add(number)
         self._read.append(
             ReadPage(
                 number=number,
@@ -139,17 +170,26 @@ class Reading:
         )
 
     def _page_failed(self, message: Mapping[str, Any]) -> None:
-        number = _number(message["number"], MAX_PAGE)
+        number = self._unaccounted(message["number"])
         self.failed[number] = {
             "page": number,
             "code": _text(message["code"], 64),
             "message": _text(message["message"], TEXT_LENGTH),
         }
 
+    def _unaccounted(self, value: object) -> int:
+        number = _number(value, MAX_PAGE)
+        if self.batch is None or number not in self.batch or number in self.done or number in self.failed:
+            raise OutputRejected
+        return number
+
     async def _store(self, message: Mapping[str, Any], limit: int) -> StoredBlob:
         size = _number(message["size"], limit)
         name, sha256 = _text(message["file"], 100), _text(message["sha256"], 64)
         content = await self.workspace.take(name, size, sha256, limit)
+        if not self.held.store:
+            # Should nobody ever reference it, because the job is canceled or this worker dies.
+            await self.db.fetch(references.EXPECT, self.held.environment_id, sha256, UNCLAIMED)
         return StoredBlob(await self.blobs.put_bytes(self.held.environment_id, content), size)
 
 

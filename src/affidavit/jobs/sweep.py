@@ -103,11 +103,6 @@ DELETE FROM blob_garbage g WHERE (environment_id, sha256) IN (
     SELECT FROM blob_refs r WHERE r.environment_id = g.environment_id AND r.sha256 = g.sha256) AS needed
 """
 
-_PUT_BACK: Final = """
-INSERT INTO blob_garbage (environment_id, sha256, erase_at) VALUES ($1, $2, now() + $3::interval)
-ON CONFLICT DO NOTHING
-"""
-
 _OLD_KEYS: Final = """
 DELETE FROM idempotency_keys k WHERE expires_at < now() - $1::interval
 AND NOT EXISTS (SELECT FROM jobs j WHERE j.id = k.resource_id
@@ -210,7 +205,7 @@ async def _erase(db: Database, blobs: BlobStore, environment_id: str, sha256: st
         return True
     if await blobs.exists(environment_id, sha256):
         # Put again a moment ago: its reference may be on the way. Look again later.
-        await db.fetch(_PUT_BACK, environment_id, sha256, YOUNG)
+        await db.fetch(references.EXPECT, environment_id, sha256, YOUNG)
     return False
 
 

@@ -5,7 +5,7 @@ Locks go task first, then parent, then job.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -35,9 +35,7 @@ UPDATE job_tasks SET pages_done = greatest(pages_done, :done), pages_read = page
 WHERE id = :task_id AND attempt = :attempt AND status = 'running' RETURNING id
 """).bindparams(bindparam("failed", type_=JSONB))
 
-_LOCK_JOB: Final = text(
-    "SELECT id FROM jobs WHERE id = :job_id AND status = 'processing' FOR NO KEY UPDATE"
-)
+_LOCK_JOB: Final = text("SELECT id FROM jobs WHERE id = :job_id AND status = 'processing' FOR NO KEY UPDATE")
 
 _SHOW: Final = text(f"""
 UPDATE jobs j SET
@@ -168,14 +166,12 @@ async def show(session: AsyncSession, held: Claim, news: Report) -> None:
     # waited for its row would still add up what was there before it waited.
     if (await session.execute(_LOCK_JOB, {"job_id": held.job_id})).first() is None:
         raise Fenced
-    await session.execute(
-        _SHOW, {"job_id": held.job_id, "stage": news.stage, "message": news.message}
-    )
+    await session.execute(_SHOW, {"job_id": held.job_id, "stage": news.stage, "message": news.message})
 
 
 async def is_all_read(session: AsyncSession, held: Claim) -> bool:
     """Tell whether every page of the job was dealt with and nobody finishes it yet."""
-    return (await session.execute(_UNREAD, {"job_id": held.job_id})).scalar_one() == 0
+    return not (await session.execute(_UNREAD, {"job_id": held.job_id})).scalar_one()
 
 
 async def failed_pages(session: AsyncSession, job_id: str) -> list[int]:
@@ -191,9 +187,7 @@ async def count_turned_back(session: AsyncSession, job_id: str) -> int:
     return int((await session.execute(_TURNED_BACK, {"job_id": job_id})).scalar_one())
 
 
-async def forget_pages(
-    session: AsyncSession, held: Claim, reading_key: str, pages: Sequence[int]
-) -> None:
+async def forget_pages(session: AsyncSession, held: Claim, reading_key: str, pages: Collection[int]) -> None:
     """Drop checkpoints whose pages are gone or damaged, so that they are read anew."""
     assert held.document is not None
     await session.execute(

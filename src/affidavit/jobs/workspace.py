@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from affidavit.infra.blobs import BlobStore
+from affidavit.infra.blobs import BlobCorrupt, BlobMissing, BlobStore
 
 PLAIN_NAME: Final = re.compile(r"[a-z][a-z0-9-]{0,63}(\.[a-z0-9]{1,8}){1,2}")
 COPIES_AT_ONCE: Final = 8
@@ -49,17 +49,22 @@ class Workspace:
         await blobs.materialize(environment_id, sha256, self.document)
         return self.document
 
-    async def put_pages(self, blobs: BlobStore, environment_id: str, pages: Mapping[int, str]) -> None:
-        """Copy pages that were read before to where the child looks for them."""
+    async def put_pages(self, blobs: BlobStore, environment_id: str, pages: Mapping[int, str]) -> set[int]:
+        """Copy pages that were read before to where the child looks; return those that are gone."""
         folder = self.inner / "pages"
         folder.mkdir()
         gate = asyncio.Semaphore(COPIES_AT_ONCE)
 
-        async def put(number: int, sha256: str) -> None:
+        async def put(number: int, sha256: str) -> int | None:
             async with gate:
-                await blobs.materialize(environment_id, sha256, folder / f"page-{number:04d}.json.zst")
+                try:
+                    await blobs.materialize(environment_id, sha256, folder / f"page-{number:04d}.json.zst")
+                except (BlobMissing, BlobCorrupt):
+                    return number
+            return None
 
-        await asyncio.gather(*(put(number, sha256) for number, sha256 in pages.items()))
+        found = await asyncio.gather(*(put(number, sha256) for number, sha256 in pages.items()))
+        return {number for number in found if number is not None}
 
     async def take(self, name: str, size: int, sha256: str, limit: int) -> bytes:
         """Return a file that the child announced. Raises OutputRejected if it is another."""

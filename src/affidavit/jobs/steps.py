@@ -1,0 +1,289 @@
+"""The steps of one claimed task: fetch, read or finish; run the walled child, store, commit."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Protocol, assert_never
+
+import structlog
+
+from affidavit.engine.errors import EngineError
+from affidavit.engine.media import HEAD_BYTES, media_type_of
+from affidavit.engine.spec import Limits, Operation, Options, Spec, select_pages
+from affidavit.infra.blobs import BlobStore
+from affidavit.infra.db import Database, is_unavailable
+from affidavit.infra.fetch import FetchPolicy, fetch
+from affidavit.infra.ids import new_id
+from affidavit.infra.queue import Doorbell
+from affidavit.infra.sandbox import Ending, Outcome, SandboxHost, Walls
+from affidavit.jobs import execution, verdict
+from affidavit.jobs.claim import Claim, ExecutionPolicy, SourceDocument
+from affidavit.jobs.ending import private_reading_key
+from affidavit.jobs.reading import Reading, StoredBlob
+from affidavit.jobs.status import TaskKind
+from affidavit.jobs.verdict import Verdict
+from affidavit.jobs.workspace import Workspace
+
+log = structlog.get_logger()
+
+# A database that is away is waited for as long as the lease lasts, which the heartbeat knows; this only
+# bounds a failure that would go on for ever while the heartbeat succeeds.
+COMMIT_TRIES: Final = 60
+COMMIT_PAUSE_SECONDS: Final = 1.0
+
+
+class Opener(Protocol):
+    """Decrypts what was sealed at submission."""
+
+    def open(self, sealed: bytes, owner: str) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """All that tasks of this worker share."""
+
+    db: Database
+    blobs: BlobStore
+    doorbell: Doorbell
+    host: SandboxHost
+    opener: Opener
+    policy: ExecutionPolicy
+    limits: Limits
+    walls: Walls
+    fetching: FetchPolicy
+    scratch: Path
+    engine_versions: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """One attempt at one task, in a folder of its own."""
+
+    shop: Workshop
+    held: Claim
+    workspace: Workspace
+
+    async def take(self) -> Verdict | None:
+        """Do the task and commit it; return why it failed, if it did. Raises Fenced, and what befalls it."""
+        match self.held.kind:
+            case TaskKind.FETCH:
+                await self._fetch()
+                return None
+            case TaskKind.READ:
+                return await self._read()
+            case TaskKind.FINISH:
+                return await self._finish()
+            case unknown:
+                assert_never(unknown)
+
+    async def _fetch(self) -> None:
+        held, target = self.held, self.workspace.document
+        fetched = await fetch(str(held.source["url"]), policy=self.shop.fetching, into=target)
+        head = await asyncio.to_thread(_head, target)
+        await self.shop.blobs.put_file(held.environment_id, target, fetched.sha256)
+        document = SourceDocument(
+            new_id("file"),
+            fetched.sha256,
+            fetched.size_bytes,
+            fetched.filename,
+            media_type_of(head, fetched.filename),
+        )
+        await self._commit(lambda: execution.document_arrived(self.shop.db, held, document))
+        self._ring()
+
+    async def _read(self) -> Verdict | None:
+        spec = self._spec()
+        reading = self._listen(spec)
+        known = await execution.checkpoints(self.shop.db, self.held, reading.reading_key)
+        have = await self._usable(known, spec, reading.reading_key)
+        reading.expect(have)
+        if not reading.is_accounted:
+            outcome = await self._run_child(self._read_request(spec, sorted(have)), reading)
+            if outcome.failure is not None:
+                await reading.flush()
+                return verdict.of_outcome(outcome, stage=reading.stage, page=reading.page)
+        return await self._end_reading(reading, spec)
+
+    async def _end_reading(self, reading: Reading, spec: Spec) -> Verdict | None:
+        if not reading.is_accounted or reading.is_whole != (reading.result is not None):
+            return Verdict(verdict.BAD_OUTPUT, verdict.TRIES[Ending.CRASHED])
+        if reading.result is not None:
+            await self._complete(reading, reading.result)
+            return None
+        news, partial = reading.news(), spec.options.allow_partial
+        await self._commit(
+            lambda: execution.finish_reading(
+                self.shop.db, self.held, news, reading.reading_key, allow_partial=partial
+            )
+        )
+        self._ring()
+        return None
+
+    async def _usable(self, known: Mapping[int, tuple[str, int]], spec: Spec, key: str) -> set[int]:
+        """Return the pages that need no reading, put where the child may need them.
+
+        Of a document that is not opened yet these are of one batch at most: if that is all of it, the
+        child finishes it too.
+        """
+        held = self.held
+        if held.pages is not None:
+            return known.keys() & set(held.pages)
+        try:
+            asked = select_pages(spec.options.pages, max(known, default=0), len(known))
+        except EngineError:  # the child knows how many pages there are, and what to say
+            asked = sorted(known)
+        have = {page: known[page][0] for page in asked[: self.shop.policy.batch_pages] if page in known}
+        lost = await self.workspace.put_pages(self.shop.blobs, held.environment_id, have)
+        if lost:
+            await execution.forget_pages(self.shop.db, held, key, lost)
+        return have.keys() - lost
+
+    def _read_request(self, spec: Spec, have: list[int]) -> dict[str, object]:
+        held = self.held
+        return {
+            "kind": "read",
+            "spec": spec.model_dump(mode="json"),
+            "filename": None if held.document is None else held.document.filename,
+            "pages": None if held.pages is None else list(held.pages),
+            "batch": self.shop.policy.batch_pages,
+            "have": have,
+            "finish": held.pages is None,
+        }
+
+    async def _finish(self) -> Verdict | None:
+        held, spec = self.held, self._spec()
+        reading = self._listen(spec)
+        reading.stage = "finish"
+        pages, failed = await execution.batches(self.shop.db, held)
+        known = await execution.checkpoints(self.shop.db, held, reading.reading_key)
+        good = sorted(set(pages) - {page["page"] for page in failed})
+        have = {page: known[page][0] for page in good if page in known}
+        lost = await self.workspace.put_pages(self.shop.blobs, held.environment_id, have)
+        if gone := sorted(set(good) - have.keys() | lost):
+            return await self._read_again(gone, reading.reading_key)
+        reading.selected = pages
+        request = {
+            "kind": "finish",
+            "spec": spec.model_dump(mode="json"),
+            "media_type": held.media_type,
+            "page_count": held.page_count,
+            "pages": good,
+            "failed": failed,
+        }
+        outcome = await self._run_child(request, reading)
+        if outcome.failure is not None:
+            return verdict.of_outcome(outcome, stage=reading.stage, page=reading.page)
+        if reading.result is None:
+            return Verdict(verdict.BAD_OUTPUT, verdict.TRIES[Ending.CRASHED])
+        await self._complete(reading, reading.result)
+        return None
+
+    async def _read_again(self, pages: list[int], key: str) -> Verdict | None:
+        held, shop = self.held, self.shop
+        log.warning("pages.gone", **_ids(held), pages=len(pages))
+        if not await execution.read_again(shop.db, held, key, pages, shop.policy):
+            return Verdict(verdict.STORAGE)
+        self._ring()
+        return None
+
+    async def _run_child(self, request: Mapping[str, object], reading: Reading) -> Outcome:
+        held, document = self.held, None
+        if held.kind is TaskKind.READ:
+            assert held.document is not None
+            document = await self.workspace.put_document(
+                self.shop.blobs, held.environment_id, held.document.sha256
+            )
+        outcome = await self.shop.host.run(
+            request,
+            document=document,
+            workspace=self.workspace.inner,
+            walls=self.shop.walls,
+            on_message=reading.hear,
+        )
+        if outcome.ending not in (Ending.FINISHED, Ending.REFUSED):
+            log.warning(
+                "child.ended", **_ids(held), ending=outcome.ending, signal=outcome.signal, at=outcome.trace
+            )
+        return outcome
+
+    async def _complete(self, reading: Reading, result: StoredBlob) -> None:
+        news, pages = reading.news(), len(reading.selected or ())
+        await self._commit(
+            lambda: execution.complete(
+                self.shop.db,
+                self.held,
+                news=news,
+                reading_key=reading.reading_key,
+                result_sha256=result.sha256,
+                result_size_bytes=result.size_bytes,
+                pages=pages,
+                policy=self.shop.policy,
+            )
+        )
+        log.info("job.completed", **_ids(self.held), pages=pages)
+
+    async def _commit(self, write: Callable[[], Awaitable[None]]) -> None:
+        await commit(self.shop.db, self.held, write)
+
+    def _ring(self) -> None:
+        """Say that a committed task may have left another one to do."""
+        self.shop.doorbell.ring(f"{self.held.task_id}.{self.held.attempt}.done")
+
+    def _listen(self, spec: Spec) -> Reading:
+        key = spec.reading_key(dict(self.shop.engine_versions))
+        return Reading(
+            db=self.shop.db,
+            blobs=self.shop.blobs,
+            held=self.held,
+            workspace=self.workspace,
+            reading_key=key if self.held.store else private_reading_key(self.held.job_id, key),
+            policy=self.shop.policy,
+            doorbell=self.shop.doorbell,
+            limits=self.shop.limits,
+        )
+
+    def _spec(self) -> Spec:
+        held = self.held
+        options = Options.model_validate(held.spec.get("options", {}))
+        if held.sealed_password is not None:
+            password = self.shop.opener.open(held.sealed_password, held.job_id).decode()
+            options = options.model_copy(update={"password": password})
+        return Spec(
+            operation=Operation(held.operation),
+            options=options,
+            json_schema=held.spec.get("json_schema"),
+            limits=self.shop.limits,
+        )
+
+
+async def commit(db: Database, held: Claim, write: Callable[[], Awaitable[None]]) -> None:
+    """Commit, and settle an unclear answer: a repeat is fenced, and the row says by whom.
+
+    A database that is away is waited for. Raises Fenced.
+    """
+    unclear = False
+    for tries_left in reversed(range(COMMIT_TRIES)):
+        try:
+            if unclear and await execution.is_done(db, held):
+                return
+            await write()
+        except Exception as error:
+            if tries_left == 0 or not is_unavailable(error):
+                raise
+            log.warning("commit.delayed", **_ids(held), error=type(error).__name__)
+            unclear = True
+            await asyncio.sleep(COMMIT_PAUSE_SECONDS)
+        else:
+            return
+
+
+def _head(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(HEAD_BYTES)
+
+
+def _ids(held: Claim) -> dict[str, Any]:
+    return {"job_id": held.job_id, "task_id": held.task_id}

@@ -1,0 +1,72 @@
+"""An engine that does what the document says: reads pages of no content, fails, lies or hangs.
+
+The document is JSON: `{"pages": count, "fail": [...], "skip": [...], "stray": n, "hang": n}`, each but
+the first optional. `stray` is told of though nobody asked, and the child hangs before page `hang`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+
+
+def run(request, document, workspace, emit):
+    if request["kind"] == "finish":
+        finish(request, workspace, emit)
+    else:
+        with os.fdopen(document, "rb") as file:
+            emit(read(json.load(file), request, workspace, emit) or {"type": "done"})
+
+
+def finish(request, workspace, emit):
+    pages = [(workspace / "pages" / f"page-{n:04d}.json.zst").read_text() for n in request["pages"]]
+    emit({"type": "result", **written(workspace, "result.json.zst", " ".join(pages)), "complete": True})
+    emit({"type": "done"})
+
+
+def read(script, request, workspace, emit):
+    batch = request["pages"]
+    if batch is None:
+        emit(
+            {
+                "type": "opened",
+                "media_type": "application/pdf",
+                "page_count": script["pages"],
+                "selected": f"1-{script['pages']}",
+            }
+        )
+        batch = range(1, min(request["batch"], script["pages"]) + 1)
+    for number in [*batch, *script.get("stray", [])]:
+        if number == script.get("hang"):
+            time.sleep(600)
+        if number in request["have"] or number in script.get("skip", []):
+            continue
+        if number in script.get("fail", []):
+            emit({"type": "page_failed", "number": number, "code": "PAGE_FAILED", "message": "It failed."})
+            continue
+        file = written(workspace, f"page-{number:04d}.json.zst", f"page {number}")
+        emit({"type": "page", "number": number, **file, "source": "native", "image": None})
+    if request["pages"] is None and script["pages"] <= request["batch"]:
+        if script.get("fail"):
+            return refusal(script["fail"])
+        emit({"type": "result", **written(workspace, "result.json.zst", "whole"), "complete": True})
+    return None
+
+
+def refusal(pages):
+    return {
+        "type": "error",
+        "code": "PAGES_FAILED",
+        "category": "engine",
+        "message": "Pages failed.",
+        "page": pages[0],
+        "retryable": True,
+    }
+
+
+def written(workspace, name, text):
+    (workspace / name).write_text(text)
+    content = text.encode()
+    return {"file": name, "size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
