@@ -9,7 +9,7 @@ import pytest
 
 from affidavit.engine.errors import SchemaInvalid
 from affidavit.engine.result import Document, FieldValue, Match
-from affidavit.engine.stages.fields import Extraction, extract
+from affidavit.engine.stages.fields import Extraction, assembly, extract
 from affidavit.engine.stages.fields.assignment import best_matching
 from tests.documents import INVOICE, Placed, invoice_pdf, placed_pdf, text_pdf
 from tests.engine.build import document_of
@@ -307,6 +307,51 @@ def test_value_that_breaks_the_schema_is_kept_and_the_breach_named() -> None:
 def test_fields_are_keyed_by_their_path_in_the_data() -> None:
     fields = extract(document_of(invoice_pdf()), INVOICE_SCHEMA).fields
     assert {"total", "seller.name", "items[0].quantity", "items[2].amount"} <= set(fields)
+
+
+def test_properties_with_dots_and_brackets_have_fields_of_their_own() -> None:
+    schema = _object(**{"a.b": TEXT, "a": _object(b=NUMBER), "l[0]": TEXT, "": TEXT, 'q"\\': TEXT})
+    fields = extract(document_of(text_pdf("Nothing here")), schema).fields
+    assert set(fields) == {'["a.b"]', "a.b", '["l[0]"]', '[""]', '["q\\"\\\\"]'}
+
+
+@pytest.mark.parametrize("choices", [[{"a": 1}, "x"], [["EUR"], "EUR"]])
+def test_enum_of_objects_and_arrays_is_no_crash(choices: list[Any]) -> None:
+    extraction = extract(document_of(text_pdf("Kind: x")), _object(kind={"enum": choices}))
+    assert extraction.data.get("kind") in {None, "x"}
+
+
+_DOUBLING = {f"a{i}": {"allOf": [{"$ref": f"#/$defs/a{i + 1}"}] * 2} for i in range(40)} | {"a40": {}}
+
+
+@pytest.mark.parametrize(
+    "costly",
+    [
+        {"properties": {"note": {"pattern": "^(a+)+$"}}},
+        {"patternProperties": {"^(n|no|not)+(e|t)*!": {}}, "propertyNames": {"pattern": "^(.*)*(.*)*!$"}},
+        {"not": {"$ref": "#/$defs/a0"}, "$defs": _DOUBLING},
+    ],
+)
+def test_schema_that_takes_too_long_to_check_is_listed_as_not_checked(costly: dict[str, Any]) -> None:
+    data = {"note": "a" * 40 + "!", "a" * 400: ""}
+    (violation,) = assembly.check(data, costly, seconds=0.2)
+    assert (violation.path, "too long" in violation.message) == ("", True)
+
+
+@pytest.mark.parametrize("keyword", ["not", "if"])
+def test_schema_whose_check_has_no_end_says_so_and_keeps_the_data(keyword: str) -> None:
+    schema = {**_object(note={"type": "string"}), keyword: {"$ref": "#"}}
+    extraction = extract(document_of(text_pdf("Note: hello")), schema)
+    assert extraction.data == {"note": "hello"}
+    assert ["without end" in violation.message for violation in extraction.schema_violations] == [True]
+
+
+def test_property_with_a_slash_is_not_taken_for_a_nested_one() -> None:
+    schema = _object(**{"net/due": TEXT, "net": _object(due=NUMBER)})
+    fields = extract(document_of(text_pdf("Net due: 12.50")), schema).fields
+    assert isinstance(fields["net.due"].value, float | None)
+    assert isinstance(fields["net/due"].value, str | None)
+    assert {field.value for field in fields.values()} != {None}
 
 
 def test_confidence_is_higher_for_a_clear_label_than_for_a_guess_by_place() -> None:

@@ -61,6 +61,11 @@ def test_local_references_are_followed_and_their_siblings_win() -> None:
     assert (leaf.type, leaf.title) == (LeafType.NUMBER, "Price")
 
 
+def test_references_are_read_as_the_fragment_of_a_url() -> None:
+    schema = {**_object(a={"$ref": "#/$defs/a%20b~1c"}), "$defs": {"a b/c": {"type": "number"}}}
+    assert compile_schema(schema).leaves[0].type is LeafType.NUMBER
+
+
 def test_all_of_merges_the_properties_of_its_parts() -> None:
     schema = {"allOf": [_object(a={"type": "string"}), _object(b={"type": "integer"})]}
     assert [leaf.name for leaf in compile_schema(schema).leaves] == ["a", "b"]
@@ -130,6 +135,9 @@ _ENDLESS = {"type": "object", "properties": {"parts": {"type": "array", "items":
             "/$defs/node/properties/parts/items/$ref",
         ),
         (_object(a={"$ref": "#"}), "/properties/a/$ref"),
+        (_object(**{"[]": {"type": "string"}}), "/properties/[]"),
+        ({**_object(a={"$ref": "#/allOf/\u00b2"}), "allOf": [{}]}, "/properties/a/$ref"),
+        ({**_object(a={"$ref": "#/$defs/a%20b"}), "$defs": {"a%20b": {}}}, "/properties/a/$ref"),
     ],
 )
 def test_bad_schema_is_refused_with_the_place_that_is_wrong(schema: dict[str, Any], path: str) -> None:

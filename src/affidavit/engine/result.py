@@ -266,7 +266,8 @@ class Result(Value):
     """The result of a job, as `/result` serves it.
 
     `fields` has one entry per leaf of the schema, keyed by its path in `data`: `total`,
-    `seller.name`, `lines[0].quantity`.
+    `seller.name`, `lines[0].quantity`. A name with a dot, bracket, quote or backslash in it, or none,
+    stands as JSON in brackets: `["a.b"].c`.
     """
 
     operation: str

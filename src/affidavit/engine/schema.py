@@ -188,6 +188,8 @@ class _Compiler:
     def _object(
         self, part: Schema, path: tuple[str, ...], at: str, seen: tuple[str, ...], *, nullable: bool
     ) -> ObjectNode:
+        if "[]" in part.get("properties", {}):  # stands for the items of an array in paths
+            raise SchemaInvalid(f"{at}/properties/[]", "cannot be the name of a property; use another")
         children = tuple(
             (name, self._node(child, (*path, name), f"{at}/properties" + pointer([name]), seen))
             for name, child in part.get("properties", {}).items()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import unquote
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
@@ -16,6 +17,8 @@ MAX_NESTING = 64  # JSON nesting; far below Python's recursion limit
 MAX_PATTERN_CHARS = 500
 
 Schema = dict[str, Any]
+
+_INDEX = re.compile(r"0|[1-9][0-9]{0,5}")  # of a JSON array (RFC 6901)
 
 
 def check_schema(schema: Schema) -> None:
@@ -115,9 +118,9 @@ def resolve(schema: Schema, reference: str, path: str) -> Any:
     if not (reference == "#" or reference.startswith("#/")):
         raise SchemaInvalid(f"{path}/$ref", "must point into this schema, as in #/$defs/NAME")
     found: Any = schema
-    for piece in reference.split("/")[1:]:
+    for piece in unquote(reference).split("/")[1:]:
         name = piece.replace("~1", "/").replace("~0", "~")
-        if isinstance(found, list) and name.isdigit() and int(name) < len(found):
+        if isinstance(found, list) and _INDEX.fullmatch(name) and int(name) < len(found):
             found = found[int(name)]
         elif isinstance(found, dict) and name in found:
             found = found[name]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,14 +16,19 @@ from referencing import Registry
 from affidavit.engine.result import FieldValue, SchemaViolation
 from affidavit.engine.schema import ArrayNode, Leaf, Node, ObjectNode
 from affidavit.engine.schema_check import Schema
+from affidavit.engine.stages.fields.deadline import TimeLimitReached, time_limit
 from affidavit.engine.stages.values.codes import find_emails, find_uris
 from affidavit.engine.stages.values.currencies import CURRENCY_CODES
 
 MAX_VIOLATIONS = 100
 MAX_MESSAGE = 300
+CHECK_SECONDS = 5.0  # the largest schema with 100 items takes about 0.5 s
+NOT_CHECKED = "The data could not be checked against the schema: "
+TOO_COSTLY = "it takes too long. Simplify its patterns and references."
 
 NO_VALUE = FieldValue(value=None, confidence=0)
 _ABSENT = object()
+_PLAIN_NAME = re.compile(r"[^.\[\]\"\\]+")
 
 # Finds the items of an array: for each, the value of each leaf by its path in the schema.
 Items = Mapping[tuple[str, ...], Sequence[Mapping[tuple[str, ...], FieldValue]]]
@@ -51,7 +57,7 @@ class _Builder:
     def object(self, node: ObjectNode, path: str, values: Mapping[tuple[str, ...], FieldValue]) -> Any:
         built: dict[str, Any] = {}
         for name, child in node.children:
-            below = f"{path}.{name}" if path else name
+            below = below_object(path, name)
             value = self._node(child, below, values)
             if value is None and not child.nullable and name not in node.required:
                 continue  # absent, as the schema allows neither null nor an invention
@@ -80,18 +86,36 @@ class _Builder:
         ]
 
 
+def below_object(path: str, name: str) -> str:
+    """Return the key of a property: plain names by dots; a name that could be misread, as JSON in brackets.
+
+    So `a.b` is the property b of a, and `["a.b"]` the one that is called so.
+    """
+    if _PLAIN_NAME.fullmatch(name) is None:
+        return f"{path}[{json.dumps(name, ensure_ascii=False)}]"
+    return f"{path}.{name}" if path else name
+
+
 def _has_content(value: Any) -> bool:
     if isinstance(value, dict):
         return any(_has_content(child) for child in value.values())
     return value is not None and value != []
 
 
-def check(data: Any, schema: Schema) -> tuple[SchemaViolation, ...]:
-    """Return where `data` breaks `schema`, formats included, in order of place; at most 100."""
+def check(data: Any, schema: Schema, seconds: float = CHECK_SECONDS) -> tuple[SchemaViolation, ...]:
+    """Return where `data` breaks `schema`, formats included, in order of place; at most 100.
+
+    A schema whose check has no end, or none in time, is listed as not checked.
+    """
     validator = Draft202012Validator(schema, format_checker=FORMATS, registry=Registry())
-    errors = sorted(
-        validator.iter_errors(data), key=lambda error: [str(piece) for piece in error.absolute_path]
-    )
+    try:
+        with time_limit(seconds):
+            errors = list(validator.iter_errors(data))
+    except RecursionError:
+        return (SchemaViolation(path="", message=NOT_CHECKED + "it refers to itself without end."),)
+    except TimeLimitReached:
+        return (SchemaViolation(path="", message=NOT_CHECKED + TOO_COSTLY),)
+    errors.sort(key=lambda error: [str(piece) for piece in error.absolute_path])
     return tuple(_violation(error) for error in errors[:MAX_VIOLATIONS])
 
 

@@ -9,6 +9,7 @@ from functools import cache
 from rapidfuzz import fuzz, process
 
 from affidavit.engine.schema import Leaf, LeafType
+from affidavit.engine.schema_check import pointer
 from affidavit.engine.stages.fields.lexicon import BY_KEY, CONCEPTS, PARTIES, Concept, Kind, Scope
 from affidavit.engine.stages.fields.phrases import label_key
 from affidavit.engine.stages.values.currencies import CURRENCY_CODES
@@ -82,7 +83,7 @@ class Plan:
 
     @property
     def key(self) -> str:
-        return "leaf:" + "/".join(self.leaf.path)
+        return "leaf:" + pointer(self.leaf.path)
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -169,7 +170,8 @@ def _kind_of(leaf: Leaf, concept: Concept | None) -> Kind:
     if leaf.type is LeafType.BOOLEAN:
         return Kind.BOOLEAN
     if leaf.enum:
-        return Kind.CURRENCY if set(leaf.enum) <= CURRENCY_CODES else Kind.CHOICE
+        is_currency = all(isinstance(choice, str) and choice in CURRENCY_CODES for choice in leaf.enum)
+        return Kind.CURRENCY if is_currency else Kind.CHOICE
     if leaf.format in _BY_FORMAT:
         return _BY_FORMAT[leaf.format]
     if concept:
