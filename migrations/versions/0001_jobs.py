@@ -139,6 +139,22 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_jobs")),
     )
     op.create_index(
+        "ix_jobs_batches",
+        "jobs",
+        ["id"],
+        unique=False,
+        postgresql_where=sa.text("kind = 'batch' AND status = 'processing'"),
+    )
+    op.create_index(
+        "ix_jobs_completed_at",
+        "jobs",
+        ["completed_at"],
+        unique=False,
+        postgresql_where=sa.text(
+            "completed_at IS NOT NULL AND result_expires_at IS NULL AND purged_at IS NULL"
+        ),
+    )
+    op.create_index(
         "ix_jobs_deadline_at",
         "jobs",
         ["deadline_at"],
@@ -286,7 +302,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_job_tasks_due",
         "job_tasks",
-        [sa.literal_column("priority DESC"), "created_at", "id"],
+        [sa.literal_column("(- priority)"), "created_at", "id"],
         unique=False,
         postgresql_where=sa.text("status = 'queued'"),
     )
@@ -330,6 +346,18 @@ def downgrade() -> None:
         "ix_jobs_deadline_at",
         table_name="jobs",
         postgresql_where=sa.text("status IN ('queued', 'processing')"),
+    )
+    op.drop_index(
+        "ix_jobs_completed_at",
+        table_name="jobs",
+        postgresql_where=sa.text(
+            "completed_at IS NOT NULL AND result_expires_at IS NULL AND purged_at IS NULL"
+        ),
+    )
+    op.drop_index(
+        "ix_jobs_batches",
+        table_name="jobs",
+        postgresql_where=sa.text("kind = 'batch' AND status = 'processing'"),
     )
     op.drop_table("jobs")
     op.drop_index(op.f("ix_idempotency_keys_expires_at"), table_name="idempotency_keys")

@@ -36,6 +36,7 @@ log = structlog.get_logger()
 ENTRY: Final = "affidavit.engine.task:run"
 WARM_UP: Final = "affidavit.engine.task:warm_up"
 RING_SECONDS: Final = 0.5
+TIDY_SECONDS: Final = 30.0  # looks at the whole queue, for what is rare and harms nobody meanwhile
 STARTUP_RETRY_SECONDS: Final = 1.0
 RING_AHEAD: Final = 2  # rings per slot that may be outstanding, so that the order is decided late
 
@@ -116,7 +117,7 @@ class Worker:
             self._shop.doorbell.listen(self._wake.set),
             _every(settings.reap_seconds, lambda: sweep.reap(db, self._shop.policy)),
             _every(settings.reap_seconds, lambda: sweep.expire_late(db)),
-            _every(settings.reap_seconds, lambda: sweep.tidy(db)),
+            _every(TIDY_SECONDS, lambda: sweep.tidy(db)),
             _every(RING_SECONDS, lambda: sweep.ring_due(db, self._shop.doorbell, ahead)),
             _every(settings.result_purge_seconds, lambda: sweep.purge(db, kept)),
             _every(settings.result_purge_seconds, lambda: sweep.collect(db, self._shop.blobs)),

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from affidavit.infra.db import Database
-from affidavit.jobs import ending, execution, sweep
+from affidavit.jobs import execution, sweep, transitions
 from affidavit.jobs.claim import Beat, Claim, ExecutionPolicy, Fenced, JobError, ReadPage, Report
 from affidavit.jobs.service import Jobs
 from affidavit.jobs.status import JobStatus, TaskKind
@@ -227,7 +227,7 @@ async def test_a_late_job_fails_with_its_own_code(db: Database, jobs: Jobs) -> N
 async def test_a_cancel_that_comes_first_leaves_nothing_to_claim(db: Database, jobs: Jobs) -> None:
     made = (await jobs.submit(ENV, submission())).job
     async with db.begin(ENV) as session:
-        await ending.end(session, made.id, JobStatus.CANCELED)
+        await transitions.move(session, made.id, JobStatus.CANCELED)
         claiming = asyncio.create_task(execution.claim(db, "w", LEASE))
         while not await db.fetch(WAITING):  # noqa: ASYNC110
             await asyncio.sleep(0)
@@ -237,3 +237,18 @@ async def test_a_cancel_that_comes_first_leaves_nothing_to_claim(db: Database, j
     await sweep.tidy(db)
     (task,) = await db.fetch("SELECT status FROM job_tasks")
     assert task["status"] == "canceled"
+
+
+async def test_a_finish_does_not_wait_behind_jobs_that_came_later(db: Database, jobs: Jobs) -> None:
+    long = (await jobs.submit(ENV, submission("a"))).job
+    first = await claimed(db)
+    await jobs.submit(ENV, submission("b"))
+    await open_pages(db, first, 9)
+    await execution.finish_reading(db, first, NOTHING, KEY, allow_partial=True)
+    short = await claimed(db)
+    assert short.job_id != long.id  # batches of a long document let shorter ones pass
+    second = await claimed(db)
+    await jobs.submit(ENV, submission("c"))
+    await execution.finish_reading(db, second, NOTHING, KEY, allow_partial=True)
+    last = await claimed(db)
+    assert (last.job_id, last.kind) == (long.id, TaskKind.FINISH)

@@ -252,3 +252,16 @@ async def test_old_pages_go_and_pages_of_a_document_still_in_use_stay(db: Databa
     await sweep.purge(db, KEPT)
     left = await db.fetch("SELECT document_sha256, page FROM page_checkpoints ORDER BY 1, 2")
     assert [tuple(row) for row in left] == [("new", 1), ("new", 2)]
+
+
+async def test_a_job_that_ends_leaves_nothing_queued(db: Database, jobs: Jobs) -> None:
+    made = (await jobs.submit(ENV, submission())).job
+    await jobs.cancel(ENV, made.id)
+    (task,) = await db.fetch("SELECT status FROM job_tasks")
+    assert task["status"] == "canceled"
+
+
+async def test_the_place_in_the_queue_counts_what_is_claimed_before(jobs: Jobs) -> None:
+    order = (Priority.LOW, Priority.NORMAL, Priority.NORMAL, Priority.HIGH)
+    made = [(await jobs.submit(ENV, submission(priority=priority))).job.id for priority in order]
+    assert [(await jobs.get(ENV, job_id)).queue_position for job_id in made] == [3, 1, 2, 0]

@@ -13,7 +13,7 @@ from affidavit.documents import references
 from affidavit.documents.models import Document, PageCheckpoint
 from affidavit.jobs.models import Job
 from affidavit.jobs.status import JobStatus
-from affidavit.jobs.transitions import move
+from affidavit.jobs.transitions import cancel_queued, move
 
 
 def private_reading_key(job_id: str, reading_key: str) -> str:
@@ -32,6 +32,8 @@ async def end(
     """Move a job to a terminal state and drop what it must not keep; None when another was first."""
     moved = await move(session, job_id, to, detail=detail, stage=None, message=None, **columns)
     if moved is not None:
+        if to is not JobStatus.COMPLETED:
+            await cancel_queued(session, job_id)
         await _let_go(session, job_id)
     return moved
 

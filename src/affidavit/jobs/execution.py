@@ -42,7 +42,7 @@ SELECT t.id AS task_id, t.job_id, t.environment_id, t.kind, t.n, t.attempt, t.fa
     d.size_bytes, d.filename, d.media_type AS document_media_type
 FROM job_tasks t JOIN jobs j ON j.id = t.job_id LEFT JOIN documents d ON d.id = j.document_id
 WHERE t.status = 'queued' AND t.run_after <= now() AND j.status IN ('queued', 'processing')
-ORDER BY t.priority DESC, t.created_at, t.id
+ORDER BY -t.priority, t.created_at, t.id
 LIMIT 1 FOR UPDATE OF t SKIP LOCKED
 """)
 

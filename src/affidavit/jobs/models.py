@@ -45,6 +45,18 @@ class Job(Base):
             postgresql_where=text("result_expires_at IS NOT NULL AND purged_at IS NULL"),
         ),
         Index(
+            "ix_jobs_completed_at",  # jobs that ended without a result, but may keep their source
+            "completed_at",
+            postgresql_where=text(
+                "completed_at IS NOT NULL AND result_expires_at IS NULL AND purged_at IS NULL"
+            ),
+        ),
+        Index(
+            "ix_jobs_batches",
+            "id",
+            postgresql_where=text("kind = 'batch' AND status = 'processing'"),
+        ),
+        Index(
             "ix_jobs_deadline_at",
             "deadline_at",
             postgresql_where=text("status IN ('queued', 'processing')"),
@@ -123,7 +135,7 @@ class Task(Base):
         UniqueConstraint("job_id", "n"),
         Index(
             "ix_job_tasks_due",
-            text("priority DESC"),
+            text("(- priority)"),  # all ascending, so that a place in the queue is one comparison of rows
             "created_at",
             "id",
             postgresql_where=text("status = 'queued'"),

@@ -27,9 +27,8 @@ _COLUMNS: Final = f"""
     extract(epoch FROM now() - j.started_at) * 1000 AS running_ms,
     CASE WHEN j.status = 'queued' THEN (
         SELECT count(*) FROM (
-            SELECT FROM job_tasks t JOIN job_tasks o ON o.status = 'queued' AND (
-                o.priority > t.priority
-                OR (o.priority = t.priority AND (o.created_at, o.id) < (t.created_at, t.id)))
+            SELECT FROM job_tasks t JOIN job_tasks o ON o.status = 'queued'
+                AND (-o.priority, o.created_at, o.id) < (-t.priority, t.created_at, t.id)
             WHERE t.job_id = j.id AND t.n = 1 LIMIT {POSITION_CAP}) ahead)
     END AS queue_position
 """  # noqa: S608 - a constant of ours

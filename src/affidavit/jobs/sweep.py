@@ -58,7 +58,7 @@ _RING: Final = """
 UPDATE job_tasks SET rung_at = now(), rings = rings + 1 WHERE id IN (
     SELECT id FROM job_tasks
     WHERE status = 'queued' AND run_after <= now() AND (rung_at IS NULL OR rung_at < now() - $2::interval)
-    ORDER BY priority DESC, created_at, id LIMIT $1 FOR UPDATE SKIP LOCKED
+    ORDER BY -priority, created_at, id LIMIT $1 FOR UPDATE SKIP LOCKED
 ) RETURNING id, attempt, rings
 """
 
@@ -143,7 +143,7 @@ async def expire_late(db: Database) -> int:
 
 
 async def tidy(db: Database) -> None:
-    """Cancel what ended jobs left queued, and complete batches that nobody completed."""
+    """Repair what races left: queued tasks of ended jobs, and batches that nobody completed."""
     async with db.begin(SYSTEM) as session:
         await cancel_leftovers(session)
     async with db.begin(SYSTEM) as session:

@@ -127,15 +127,27 @@ async def repair_parents(session: AsyncSession) -> int:
     return len(parents)
 
 
-async def cancel_leftovers(session: AsyncSession) -> int:
-    """Cancel queued tasks of jobs that have ended; return how many there were."""
+async def cancel_queued(session: AsyncSession, job_id: str) -> None:
+    """Cancel the queued tasks of a job that has just ended.
+
+    A task that someone claims at this moment is skipped, since its lock comes before the job's; its
+    worker, or the sweep, finds the job ended.
+    """
+    await _cancel(session, select(Task.id).where(Task.job_id == job_id))
+
+
+async def cancel_leftovers(session: AsyncSession) -> None:
+    """Cancel some queued tasks of jobs that have ended."""
     ended = select(Job.id).where(Job.id == Task.job_id, Job.status.in_(sorted(TERMINAL))).exists()
-    due = select(Task.id).where(Task.status == TaskStatus.QUEUED, ended).limit(500)
+    await _cancel(session, select(Task.id).where(ended).limit(500))
+
+
+async def _cancel(session: AsyncSession, which: Select[str]) -> None:
+    due = which.where(Task.status == TaskStatus.QUEUED).with_for_update(of=Task, skip_locked=True)
     statement = (
         update(Task)
-        .where(Task.id.in_(due.with_for_update(of=Task, skip_locked=True)))
+        .where(Task.id.in_(due))
         .values(status=TaskStatus.CANCELED, finished_at=func.now())
-        .returning(Task.id)
         .execution_options(synchronize_session=False)
     )
-    return len((await session.execute(statement)).all())
+    await session.execute(statement)
