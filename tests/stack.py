@@ -71,7 +71,10 @@ class Stack:
         return process
 
     def start_api(self) -> None:
+        """Start the API; `submit` waits until it answers."""
         self.start("api", "serve")
+
+    def await_api(self) -> None:
         until(self._is_ready, "the API to be ready")
 
     def start_worker(self, name: str = "worker") -> None:
@@ -83,10 +86,18 @@ class Stack:
         process.send_signal(signal.SIGKILL)
         process.wait()
 
+    def pause(self, name: str) -> None:
+        """Stop the process as a stalled machine would, until `resume`."""
+        self.processes[name].send_signal(signal.SIGSTOP)
+
+    def resume(self, name: str) -> None:
+        self.processes[name].send_signal(signal.SIGCONT)
+
     def close(self) -> None:
         self.client.close()
         for process in self.processes.values():
             process.terminate()
+            process.send_signal(signal.SIGCONT)
         for process in self.processes.values():
             try:
                 process.wait(20)
@@ -98,7 +109,8 @@ class Stack:
         return (self.folder / f"{name}.log").read_text()
 
     def submit(self, data: bytes, *, filename: str = "a.pdf", **fields: str) -> str:
-        """Submit a document to /v1/parse and return the job's id."""
+        """Submit a document to /v1/parse, once the API answers, and return the job's id."""
+        self.await_api()
         answer = self.client.post("/v1/parse", files={"file": (filename, data)}, data=fields)
         assert answer.status_code == 202, answer.text
         return str(answer.json()["id"])
@@ -163,8 +175,12 @@ def free_port() -> int:
         return port
 
 
+@contextlib.contextmanager
 def running(database_url: str, redis_url: str, folder: Path, **settings: object) -> Iterator[Stack]:
-    """Yield a stack with an API, and stop whatever runs at the end."""
+    """Give a stack whose API is starting, and stop whatever runs at the end."""
+    folder.mkdir(exist_ok=True)
+    for above in (folder, *folder.parents[:4]):
+        above.chmod(0o755)  # what a dropped user must pass through to its own folder
     stack = Stack(database_url, redis_url, folder, **settings)
     try:
         stack.start_api()

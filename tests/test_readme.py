@@ -20,9 +20,9 @@ README = (ROOT / "README.md").read_text()
 
 @pytest.fixture
 def stack(database_url: str, redis_url: str, tmp_path: Path) -> Iterator[Stack]:
-    for folder in (tmp_path, *tmp_path.parents[:3]):
-        folder.chmod(0o755)
-    yield from running(database_url, redis_url, tmp_path)
+    with running(database_url, redis_url, tmp_path) as stack:
+        stack.await_api()
+        yield stack
 
 
 def test_it_is_short_enough_to_be_read() -> None:

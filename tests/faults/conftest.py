@@ -9,8 +9,9 @@ from tests.stack import Stack, running
 
 
 @pytest.fixture
-def stack(database_url: str, redis_url: str, tmp_path: Path) -> Iterator[Stack]:
-    # What a dropped user must pass through to its own folder.
-    for folder in (tmp_path, *tmp_path.parents[:3]):
-        folder.chmod(0o755)
-    yield from running(database_url, redis_url, tmp_path)
+def stack(
+    database_url: str, redis_url: str, tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[Stack]:
+    """Run an API; the settings of a test are its parameter."""
+    with running(database_url, redis_url, tmp_path / "stack", **getattr(request, "param", {})) as stack:
+        yield stack
