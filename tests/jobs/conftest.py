@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
-from affidavit.engine.spec import Operation, Options
+from affidavit.engine.spec import Limits, Operation, Options
+from affidavit.infra.blobs import BlobStore
 from affidavit.infra.db import Database
+from affidavit.infra.fetch import FetchPolicy
 from affidavit.infra.queue import Doorbell
+from affidavit.infra.sandbox import Identity, SandboxHost, Walls
+from affidavit.jobs import execution
 from affidavit.jobs.claim import ExecutionPolicy
+from affidavit.jobs.runner import Runner, Workshop
 from affidavit.jobs.service import Jobs
 from affidavit.jobs.submission import JobPolicy, Submission, Upload
 
@@ -18,6 +25,8 @@ ENV = "env_one"
 OTHER = "env_two"
 POLICY = ExecutionPolicy()
 LEASE = POLICY.lease
+LOOPBACK = ipaddress.ip_network("127.0.0.0/8")
+HERE = str(Path(__file__).parent)
 # The backends of this test's database that wait for a lock.
 WAITING = """
 SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
@@ -55,3 +64,40 @@ def submission(seed: str = "a", **changes: object) -> Submission:
     upload = Upload(sha256=(seed * 64)[:64], size_bytes=10, media_type="application/pdf", filename="a.pdf")
     values = {"operation": Operation.PARSE, "source": upload, "options": Options(), **changes}
     return Submission(**values)  # type: ignore[arg-type]
+
+
+@pytest.fixture
+async def shop(db: Database, blobs: BlobStore, doorbell: Doorbell, tmp_path: Path) -> AsyncIterator[Workshop]:
+    for folder in (tmp_path, *tmp_path.parents[:3]):
+        folder.chmod(0o755)  # what a dropped user must pass through to its own folder
+    host = SandboxHost(
+        entry="engine_double:run",
+        warm_up=None,
+        environment={},
+        user=Identity.named("nobody"),
+        scratch=tmp_path / "host",
+        modules=[HERE],
+    )
+    yield Workshop(
+        db=db,
+        blobs=blobs,
+        doorbell=doorbell,
+        host=host,
+        opener=None,  # type: ignore[arg-type] # no document here has a password
+        policy=ExecutionPolicy(),
+        limits=Limits(pages=100),
+        walls=Walls(no_progress=timedelta(seconds=30), total=timedelta(seconds=30)),
+        fetching=FetchPolicy(max_bytes=1000, allow_http=True, allowed_networks=(LOOPBACK,), total_seconds=5),
+        scratch=tmp_path / "scratch",
+        engine_versions={"engine": "1"},
+    )
+    await host.close()
+
+
+async def work(shop: Workshop, tasks: int = 100) -> None:
+    """Work on what is due until nothing is, or so many tasks were done."""
+    for _ in range(tasks):
+        held = await execution.claim(shop.db, "worker", LEASE)
+        if held is None:
+            return
+        await Runner(shop).run(held)

@@ -24,8 +24,12 @@ class SourceDocument:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A task under lease. `attempt` is the fence: once it is stale, nothing that it reports counts."""
+    """A task under lease. `attempt` is the fence: once it is stale, nothing that it reports counts.
 
+    `asked_at` is when the lease was asked for, by this machine's monotonic clock in seconds.
+    """
+
+    asked_at: float
     task_id: str
     job_id: str
     environment_id: str

@@ -6,6 +6,7 @@ parent, then job. The clock is the database's.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Any, Final
@@ -70,6 +71,7 @@ async def claim(db: Database, worker: str, lease: timedelta) -> Claim | None:
     The attempt rises here, before any work, so that a document that kills its worker cannot do
     so for ever. The first claim of a job moves it to processing.
     """
+    asked_at = time.monotonic()
     async with db.begin(SYSTEM) as session:
         row = (await session.execute(_NEXT)).one_or_none()
         if row is None:
@@ -88,7 +90,7 @@ async def claim(db: Database, worker: str, lease: timedelta) -> Claim | None:
             if moved is None:  # canceled between our look and our lock
                 await session.rollback()
                 return None
-    return _claimed(row)
+    return _claimed(row, asked_at)
 
 
 async def heartbeat(db: Database, held: Claim, lease: timedelta) -> Beat:
@@ -321,13 +323,14 @@ def _batches(pages: Sequence[int], size: int) -> list[Sequence[int]]:
     return [pages[at : at + size] for at in range(0, len(pages), size)]
 
 
-def _claimed(row: Any) -> Claim:
+def _claimed(row: Any, asked_at: float) -> Claim:
     document = None
     if row.document_id is not None:
         document = SourceDocument(
             row.document_id, row.sha256, row.size_bytes, row.filename, row.document_media_type
         )
     return Claim(
+        asked_at=asked_at,
         task_id=row.task_id,
         job_id=row.job_id,
         environment_id=row.environment_id,

@@ -64,7 +64,7 @@ class Runner:
         """
         lease, pause = self._shop.policy.lease, self._shop.policy.heartbeat.total_seconds()
         unsafe = lease.total_seconds() - MARGIN_BEATS * pause
-        renewed = time.monotonic()
+        renewed = held.asked_at
         while True:
             await asyncio.sleep(min(pause, renewed + unsafe - time.monotonic()))
             asked = time.monotonic()
