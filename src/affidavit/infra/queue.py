@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final
 
 import structlog
@@ -26,6 +28,7 @@ COALESCE_SECONDS: Final = 0.002  # one ring serves every submission of the same 
 # once; those that follow within this wait for it, and the listener polls less often than this anyway.
 SPACING_SECONDS: Final = 0.02
 RETRY_SECONDS: Final = 1.0
+STEADY_SECONDS: Final = 10.0  # a connection that held for so long was there, whatever ended it
 CONNECT_TIMEOUT_SECONDS: Final = 2
 GONE: Final = (RedisError, OSError, asyncio.TimeoutError)
 
@@ -49,12 +52,17 @@ class Doorbell:
 
     async def listen(self, wake: Callable[[], None]) -> None:
         """Call `wake` at every ring, until cancelled; when Redis goes away, wait for it to return."""
+        is_lost = False
         while True:
             worker = self._worker(wake)
+            began = time.monotonic()
             try:
                 await worker.async_run()
-            except GONE as error:
-                log.warning("bell.lost", error=type(error).__name__)
+            except Exception as error:  # noqa: BLE001 - nothing in Redis may end this for good
+                # Said once, not at every try to come back.
+                if not is_lost or time.monotonic() - began > STEADY_SECONDS:
+                    log.warning("bell.lost", error=type(error).__name__)
+                is_lost = True
             finally:
                 await _close(worker)
             await asyncio.sleep(RETRY_SECONDS)
@@ -79,8 +87,9 @@ class Doorbell:
         while self._hint is not None:
             hint, self._hint = self._hint, None
             try:
-                redis = await self._connected()
-                await redis.enqueue_job(RUN_JOB, hint, _job_id=hint, _queue_name=QUEUE_NAME)
+                async with asyncio.timeout(CONNECT_TIMEOUT_SECONDS):  # a stopped Redis answers nothing
+                    redis = await self._connected()
+                    await redis.enqueue_job(RUN_JOB, hint, _job_id=hint, _queue_name=QUEUE_NAME)
             except GONE as error:
                 log.warning("bell.unrung", error=type(error).__name__)
                 return
@@ -118,10 +127,8 @@ class Doorbell:
 
 
 async def _close(worker: Worker) -> None:
-    try:
+    with suppress(Exception):  # it says goodbye to a Redis that may be away
         await worker.close()
-    except GONE:
-        return
 
 
 def _serialize(value: object) -> bytes:
