@@ -89,9 +89,10 @@ def test_flushing_the_bell_loses_nothing(stack: Stack, redis_url: str) -> None:
             assert stack.await_end(job_ids[-1])["status"] == "completed"
             stack.pause("worker")  # so that it cannot hear before the flush
             bell.flushall()
-            job_ids += [stack.submit(text_pdf(f"Submission {number} of {burst}")) for number in range(5)]
-            until(lambda: bell.zcard(QUEUE_NAME) > 0, "the bell to ring")
-            bell.flushall()
+            for number in range(5):
+                job_ids.append(stack.submit(text_pdf(f"Submission {number} of {burst}")))
+                until(lambda: bell.zcard(QUEUE_NAME) > 0, "the bell to ring")
+                bell.flushall()
             stack.resume("worker")
     assert [stack.await_end(job_id)["status"] for job_id in job_ids] == ["completed"] * 16
 
