@@ -32,7 +32,7 @@ def test_kill_9_of_postgres_in_the_middle_of_a_job_costs_nothing(
         job_id = stack.submit(scan_of_pages(16), options=OCR)
         until(lambda: stack.job(job_id)["progress"]["pages"]["done"] >= 2, "the first pages")
         psutil.Process(servers.pids["postgres"]).kill()
-        until(lambda: "report.failed" in stack.log("worker"), "the worker to miss the database")
+        until(lambda: "sweep.failed" in stack.log("worker"), "the worker to miss the database")
         servers.revive()
         assert stack.await_end(job_id)["status"] == "completed"
         (work,) = stack.rows(
