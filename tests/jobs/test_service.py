@@ -124,9 +124,18 @@ async def test_canceling_a_batch_cancels_what_has_not_ended(db: Database, jobs: 
     await complete(db)
     found = await jobs.cancel(ENV, batch.id)
     assert (found.status, found.children) == (JobStatus.CANCELED, {"completed": 1, "canceled": 2})
+    assert await db.fetch("SELECT FROM job_tasks WHERE status = 'queued'") == []
+    events = await db.fetch("SELECT FROM job_events WHERE type = 'job.canceled'")
+    assert len(events) == 3
     with pytest.raises(Conflict):
         children = await jobs.list(ENV, JobFilter(parent_id=batch.id, status=JobStatus.COMPLETED), 10)
         await jobs.cancel(ENV, children.items[0].id)
+
+
+async def test_canceling_a_batch_of_unstored_jobs_erases_their_sources(db: Database, jobs: Jobs) -> None:
+    batch = (await jobs.submit_batch(ENV, [submission(seed, store=False) for seed in "ab"], {})).job
+    await jobs.cancel(ENV, batch.id)
+    assert await db.fetch("SELECT FROM blob_refs") == []
 
 
 async def test_a_listing_goes_through_all_pages_newest_first(jobs: Jobs) -> None:

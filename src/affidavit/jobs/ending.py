@@ -13,7 +13,7 @@ from affidavit.documents import references
 from affidavit.documents.models import Document, PageCheckpoint
 from affidavit.jobs.models import Job
 from affidavit.jobs.status import JobStatus
-from affidavit.jobs.transitions import cancel_queued, move
+from affidavit.jobs.transitions import cancel_children, cancel_queued, move
 
 
 def private_reading_key(job_id: str, reading_key: str) -> str:
@@ -33,9 +33,21 @@ async def end(
     moved = await move(session, job_id, to, detail=detail, stage=None, message=None, **columns)
     if moved is not None:
         if to is not JobStatus.COMPLETED:
-            await cancel_queued(session, job_id)
+            await cancel_queued(session, [job_id])
         await _let_go(session, job_id)
     return moved
+
+
+async def cancel_batch(session: AsyncSession, batch_id: str) -> bool:
+    """Cancel a batch and all its jobs that have not ended; False when it has ended itself."""
+    if await move(session, batch_id, JobStatus.CANCELED) is None:
+        return False
+    canceled = await cancel_children(session, batch_id)
+    await cancel_queued(session, canceled)
+    unstored = select(Job.id).where(Job.parent_id == batch_id, Job.id.in_(canceled), Job.store.is_(False))
+    for job_id in (await session.execute(unstored)).scalars().all():
+        await _let_go(session, job_id)
+    return True
 
 
 async def _let_go(session: AsyncSession, job_id: str) -> None:

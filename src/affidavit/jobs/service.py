@@ -156,13 +156,9 @@ class Jobs:
 
     async def _cancel(self, environment_id: str, found: JobView) -> bool:
         async with self._db.begin(environment_id) as session:
-            if await ending.end(session, found.id, JobStatus.CANCELED) is None:
-                return False
             if found.kind is JobKind.BATCH:
-                children = select(Job.id).where(Job.parent_id == found.id).order_by(Job.id)
-                for child_id in (await session.execute(children)).scalars().all():
-                    await ending.end(session, child_id, JobStatus.CANCELED)
-        return True
+                return await ending.cancel_batch(session, found.id)
+            return await ending.end(session, found.id, JobStatus.CANCELED) is not None
 
 
 def _refuse_unready(row: asyncpg.Record) -> None:

@@ -7,10 +7,10 @@ everywhere, at most one task, then the parent, then the job, so that no two move
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Row, Select, func, insert, literal, select, update
+from sqlalchemy import ColumnElement, Row, Select, func, insert, literal, select, update
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
@@ -36,11 +36,18 @@ async def move(
     if to in TERMINAL:
         await lock_parent(session, job_id)
         columns = {"completed_at": func.now(), "sealed_password": None, **columns}
-    statement = _move_statement(job_id, to, detail or {}, columns)
+    statement = _move_statement(Job.id == job_id, to, detail or {}, columns)
     moved: Row[Any] | None = (await session.execute(statement)).one_or_none()
     if moved is not None and to in TERMINAL and moved.parent_id is not None:
         await _complete_parent(session, moved.parent_id)
     return moved
+
+
+async def cancel_children(session: AsyncSession, parent_id: str) -> list[str]:
+    """Cancel what has not ended of a batch whose row is locked already; return the ids of those jobs."""
+    columns = {"completed_at": func.now(), "sealed_password": None, "stage": None, "message": None}
+    statement = _move_statement(Job.parent_id == parent_id, JobStatus.CANCELED, {}, columns)
+    return [row.id for row in (await session.execute(statement)).all()]
 
 
 async def move_task(
@@ -64,11 +71,11 @@ async def move_task(
 
 
 def _move_statement(
-    job_id: str, to: JobStatus, detail: Mapping[str, object], columns: Mapping[str, Any]
+    which: ColumnElement[bool], to: JobStatus, detail: Mapping[str, object], columns: Mapping[str, Any]
 ) -> Select[Any]:
     moved = (
         update(Job)
-        .where(Job.id == job_id, Job.status.in_(job_sources(to)))
+        .where(which, Job.status.in_(job_sources(to)))
         .values(status=to, event_seq=Job.event_seq + 1, updated_at=func.now(), **columns)
         .returning(Job.id, Job.environment_id, Job.parent_id, Job.event_seq.label("seq"))
         .cte("moved")
@@ -127,13 +134,13 @@ async def repair_parents(session: AsyncSession) -> int:
     return len(parents)
 
 
-async def cancel_queued(session: AsyncSession, job_id: str) -> None:
-    """Cancel the queued tasks of a job that has just ended.
+async def cancel_queued(session: AsyncSession, job_ids: Sequence[str]) -> None:
+    """Cancel the queued tasks of jobs that have just ended.
 
     A task that someone claims at this moment is skipped, since its lock comes before the job's; its
     worker, or the sweep, finds the job ended.
     """
-    await _cancel(session, select(Task.id).where(Task.job_id == job_id))
+    await _cancel(session, select(Task.id).where(Task.job_id.in_(job_ids)))
 
 
 async def cancel_leftovers(session: AsyncSession) -> None:
