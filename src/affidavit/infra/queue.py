@@ -22,7 +22,7 @@ log = structlog.get_logger()
 
 QUEUE_NAME: Final = "affidavit:bell"
 RUN_JOB: Final = "run_job"
-POLL_DELAY_SECONDS: Final = 0.05  # arq's own default of 0.5 s would be most of an idle job's latency
+POLL_DELAY_SECONDS: Final = 0.02  # arq's own default of 0.5 s would be most of an idle job's latency
 COALESCE_SECONDS: Final = 0.002  # one ring serves every submission of the same moment
 # A ring costs a submitter about as much CPU as the rest of the submission. The first one goes out at
 # once; those that follow within this wait for it, and the listener polls less often than this anyway.

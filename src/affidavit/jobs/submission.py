@@ -73,4 +73,4 @@ class JobPolicy:
     deadline_base: timedelta
     deadline_page: timedelta
     idempotency_ttl: timedelta
-    poll_interval: timedelta = timedelta(milliseconds=100)
+    poll_interval: timedelta = timedelta(milliseconds=25)  # one indexed look, and only while someone waits
