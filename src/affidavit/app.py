@@ -18,6 +18,7 @@ from affidavit.api import handlers, openapi
 from affidavit.api.endpoints import ENDPOINTS
 from affidavit.api.limits import PollLimit
 from affidavit.api.middleware import BodyLimit, Edge
+from affidavit.api.protocol import BoundedHead
 from affidavit.api.services import ApiPolicy, Services
 from affidavit.documents.service import Documents, FilePolicy
 from affidavit.engine.media import SUPPORTED
@@ -142,6 +143,7 @@ def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; open requests are finished first."""
     uvicorn.run(
         create_app(settings),
+        http=BoundedHead,
         host=settings.host,
         port=settings.port,
         log_config=None,
