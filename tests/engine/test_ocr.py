@@ -172,3 +172,26 @@ def test_tesseract_is_stopped_when_its_time_is_over() -> None:
 
 def test_null_engine_reads_nothing_unless_told() -> None:
     assert NullOcr().read(printed(*LINES), LANGUAGES) == []
+
+
+def _sheet(*texts: tuple[float, float, str]) -> Image.Image:
+    page = pymupdf.open().new_page(width=612, height=792)
+    for x, y, text in texts:
+        page.insert_text((x, y), text, fontsize=12)
+    raster = page.get_pixmap(dpi=DPI)
+    return Image.frombytes("RGB", (raster.width, raster.height), raster.samples)
+
+
+@pytest.mark.parametrize("text", ["Total 119,00 EUR", "Page 3", "Appendix A", "12"])
+def test_line_that_stands_alone_on_a_page_is_read(text: str) -> None:
+    words = ppocr().read(_sheet((50, 92, text)), ("eng",))
+    assert [word.text for word in words] == text.split()
+    assert words[0].box[0] == pytest.approx(50 * DPI / 72, abs=6)
+
+
+def test_lines_far_apart_on_an_empty_page_are_each_read_once() -> None:
+    image = _sheet(
+        (50, 60, "Invoice 4711"), (50, 400, "Approved 2024-05-01"), (300, 400, "yes"), (520, 770, "3")
+    )
+    words = [word.text for word in ppocr().read(image, ("eng",))]
+    assert sorted(words) == sorted(["Invoice", "4711", "Approved", "2024-05-01", "yes", "3"])

@@ -10,6 +10,7 @@ from affidavit.engine.errors import EngineError, OcrFailed, OcrUnavailable
 from affidavit.engine.ocr import neural
 from affidavit.engine.ocr.alphabet import PPOCR_LANGUAGES
 from affidavit.engine.ocr.ink import Line
+from affidavit.engine.ocr.sparse import fresh, overlooked
 from affidavit.engine.ocr.splitting import characters_of, split
 from affidavit.engine.ports import OcrWord
 from affidavit.engine.spec import OcrEngineName
@@ -94,7 +95,7 @@ class PpOcr:
 
     def _read(self, image: Image.Image) -> list[OcrWord]:
         pixels = self._pixels(image)
-        quads = self._detect(pixels)
+        quads = self._lines(pixels)
         if not len(quads):
             return []
         process = neural.load(self.name, "rapidocr.utils.process_img")
@@ -111,6 +112,15 @@ class PpOcr:
         numpy = neural.load(self.name, "numpy")
         rgb = numpy.asarray(image.convert("RGB"))
         return numpy.ascontiguousarray(rgb[:, :, ::-1])  # the models were trained on BGR
+
+    def _lines(self, pixels: Any) -> Any:
+        """Return the corners of each line of text, those that stand alone on the page included."""
+        cv2, numpy = neural.load(self.name, "cv2"), neural.load(self.name, "numpy")
+        found = self._detect(pixels)
+        for x0, y0, x1, y1 in overlooked(cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY), found):
+            more = self._detect(pixels[y0:y1, x0:x1]) + numpy.float32((x0, y0))
+            found = numpy.concatenate([found, fresh(more, found)])
+        return found
 
     def _detect(self, pixels: Any) -> Any:
         """Return the corners of each line of text, clockwise from its top left, shape (n, 4, 2)."""
