@@ -9,8 +9,11 @@ import random
 import struct
 import subprocess
 import sys
+import time
+import unicodedata
 import zipfile
 import zlib
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -30,7 +33,8 @@ from affidavit.engine.errors import (
 )
 from affidavit.engine.pipeline import Source, open_document
 from affidavit.engine.spec import Limits
-from affidavit.engine.stages.ingest import decoded
+from affidavit.engine.stages.damage import is_short
+from affidavit.engine.stages.plain_text import TextFile, decoded
 from tests.documents import (
     damaged_pdf,
     encoded,
@@ -189,6 +193,58 @@ def test_plain_text_is_read_with_boxes() -> None:
     page = only_page("Hello wörld\nsecond line".encode())
     assert [word.text for word in page.words] == ["Hello", "wörld", "second", "line"]
     assert page.words[0].box[2] <= page.words[1].box[0]
+
+
+def test_image_with_too_long_a_side_is_told_of_its_side() -> None:
+    data = encoded(IMAGE, "PNG")
+    assert open_document(Source(data), spec(limits=Limits(side_pixels=40))).page_count == 1
+    with pytest.raises(PixelLimitExceeded, match="40 pixels on its longer side and the limit is 39"):
+        open_document(Source(data), spec(limits=Limits(side_pixels=39)))
+
+
+def _shown(text: str) -> str:
+    """Return all that is read of a plain text, without its blanks."""
+    document = read_bytes(text.encode()).document
+    return "".join(word.text for page in document.pages for word in page.words)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x" * 500 + " end",
+        "see https://example.com/" + "q" * 300 + " end",
+        "\u05e9\u05dc\u05d5\u05dd 5 \u0645\u0631\u062d\u0628\u0627 " * 40 + "end",
+        "\u6f22\u5b57" * 400 + "end",
+        "\u0e01" * 300 + " end",
+        "\U0001d4d0" * 300 + " end",
+        "a &amp; b &#65; &lt;c&gt; <b>d</b> end",
+        "one\ftwo\rthree\r\nfour\n" + "five\n" * 200 + "end",
+        "z\u0337" * 300 + " end",
+        "one\n" + "\n" * 500 + "end",
+        "a\u001bb \u0085c end",
+    ],
+)
+def test_plain_text_loses_no_letter(text: str) -> None:
+    kept, shown = (
+        Counter(char for char in unicodedata.normalize("NFKC", each) if char.isalnum())
+        for each in (text, _shown(text))
+    )
+    assert shown == kept
+
+
+def test_long_text_of_one_line_opens_each_page_as_fast_as_a_short_one() -> None:
+    opened = open_document(Source(b"word " * 200_000), spec())
+    begun = time.process_time()
+    opened.read_page(opened.page_count)
+    assert time.process_time() - begun < 1
+
+
+def test_plain_text_of_which_a_letter_is_not_read_is_damaged() -> None:
+    sheet = TextFile.open(b"all of it").sheet(1)
+    assert not is_short(sheet, ["all", "of", "it"])
+    assert is_short(sheet, ["all", "of", "i"])
+    assert not only_page(b"all of it").damaged
+    assert only_page("one \ufdfa sign, of which MuPDF takes the first word".encode()).damaged
 
 
 def test_source_is_read_from_a_descriptor_that_stays_open(tmp_path: Path) -> None:

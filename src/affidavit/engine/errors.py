@@ -141,9 +141,9 @@ class PageLimitExceeded(LimitExceeded):
 class PixelLimitExceeded(LimitExceeded):
     code = "TOO_MANY_PIXELS"
 
-    def __init__(self, *, limit: int, pixels: int, page: int | None = None) -> None:
+    def __init__(self, *, limit: int, pixels: int, where: str = "", page: int | None = None) -> None:
         super().__init__(
-            f"The image has {pixels} pixels and the limit is {limit}. Send it at a lower resolution.",
+            f"The image has {pixels} pixels{where} and the limit is {limit}. Send it at a lower resolution.",
             page=page,
         )
 

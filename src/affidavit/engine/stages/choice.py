@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from affidavit.engine.result import BoundingBox, PageSource
 from affidavit.engine.spec import OcrMode
 from affidavit.engine.stages.affine import scale
+from affidavit.engine.stages.plain_text import TextSheet
 from affidavit.engine.stages.plausibility import is_garbage
 from affidavit.engine.stages.sheet import UNITS_PER_INCH, PdfSheet, Sheet
 from affidavit.engine.stages.text_layer import TextLayer
@@ -44,7 +45,9 @@ class Choice:
 
 
 def choose(sheet: Sheet, layer: TextLayer, mode: OcrMode) -> Choice:
-    """Decide by what the page holds, not by what the file is."""
+    """Decide by what the page holds, not by what the file is; plain text is never a picture."""
+    if isinstance(sheet, TextSheet):
+        return Choice(PageSource.NATIVE if layer.tokens else PageSource.BLANK)
     match mode:
         case OcrMode.ALWAYS:
             return Choice(PageSource.OCR if has_ink(sheet) else PageSource.BLANK)

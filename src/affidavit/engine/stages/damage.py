@@ -6,9 +6,13 @@ page of a torn file has less on it than it should.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 import pymupdf
+
+from affidavit.engine.stages.plain_text import TextSheet, letters
+from affidavit.engine.stages.sheet import Sheet
 
 DAMAGED: Final = "The file holds this page only in part: content of it is damaged and was not read."
 REPAIRED: Final = "The file is damaged and was repaired to be read; pages or content of it may be missing."
@@ -37,3 +41,8 @@ def is_noticed() -> bool:
     """Tell whether content was lost since `forget`."""
     remarks = pymupdf.TOOLS.mupdf_warnings()
     return any(sign in remarks for sign in _SIGNS)
+
+
+def is_short(sheet: Sheet, words: Iterable[str]) -> bool:
+    """Tell whether a page of plain text, of which all is known, has letters that were not read."""
+    return isinstance(sheet, TextSheet) and letters(" ".join(words)) < sheet.letters

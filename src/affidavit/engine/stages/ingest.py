@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import codecs
 import os
 import unicodedata
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from affidavit.engine import media
 from affidavit.engine.errors import CorruptDocument, NoPages, PasswordIncorrect, PasswordRequired
 from affidavit.engine.spec import Spec
 from affidavit.engine.stages.picture import ImageFile
+from affidavit.engine.stages.plain_text import TextFile
 from affidavit.engine.stages.sheet import PdfSheet, Sheet
 
 pymupdf.TOOLS.mupdf_display_errors(False)  # they would print words of the document
@@ -22,9 +22,6 @@ pymupdf.TOOLS.mupdf_display_warnings(False)
 
 # What PyMuPDF raises on bad input: its own errors are RuntimeErrors, MuPDF's are FzErrorBase.
 PDF_ERRORS = (RuntimeError, ValueError, TypeError, pymupdf.mupdf.FzErrorBase)
-
-TEXT_PAGE = (595.0, 842.0)  # A4 in points: plain text has no pages of its own
-TEXT_SIZE = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +62,7 @@ class OpenFile(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PdfFile:
-    """A document that MuPDF pages: a PDF, or plain text."""
+    """A PDF."""
 
     pdf: pymupdf.Document
     media_type: str
@@ -86,7 +83,7 @@ def open_file(source: Source, spec: Spec) -> OpenFile:
         case media.PDF:
             return _open_pdf(source.data, spec.options.password)
         case media.TEXT:
-            return _open_text(source.data)
+            return TextFile.open(source.data)
         case _:
             return ImageFile.open(source.data, media_type, spec.limits)
 
@@ -112,30 +109,3 @@ def _unlock(pdf: pymupdf.Document, password: str | None) -> None:
     forms = (password, *(unicodedata.normalize(form, password) for form in ("NFKC", "NFC", "NFD")))
     if not any(pdf.authenticate(form) for form in dict.fromkeys(forms)):
         raise PasswordIncorrect
-
-
-def _open_text(data: bytes) -> PdfFile:
-    text = decoded(data)
-    if not text.strip():
-        raise NoPages
-    pages = pymupdf.open(stream=text.encode(), filetype="txt")
-    pages.layout(width=TEXT_PAGE[0], height=TEXT_PAGE[1], fontsize=TEXT_SIZE)
-    return PdfFile(pages, media.TEXT, pages.page_count)
-
-
-def decoded(data: bytes) -> str:
-    """Return the text of a plain-text file: by its byte order mark, else UTF-8, else Windows-1252."""
-    for mark, encoding in (
-        (codecs.BOM_UTF8, "utf-8-sig"),
-        (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it begins with
-        (codecs.BOM_UTF32_BE, "utf-32"),
-        (codecs.BOM_UTF16_LE, "utf-16"),
-        (codecs.BOM_UTF16_BE, "utf-16"),
-    ):
-        if data.startswith(mark):
-            return data.decode(encoding, errors="replace")
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError:
-        # Five bytes have no meaning in Windows-1252; Latin-1 would make control characters of them.
-        return data.decode("cp1252", errors="replace")

@@ -80,8 +80,11 @@ class ImageFile:
 
 def _judge(size: tuple[int, int], limits: Limits, page: int | None = None) -> None:
     width, height = size
-    if width * height > limits.pixels or max(size) > limits.side_pixels:
+    if width * height > limits.pixels:
         raise PixelLimitExceeded(limit=limits.pixels, pixels=width * height, page=page)
+    if max(size) > limits.side_pixels:
+        where = " on its longer side"
+        raise PixelLimitExceeded(limit=limits.side_pixels, pixels=max(size), where=where, page=page)
 
 
 def _webp_size(data: bytes) -> tuple[int, int]:

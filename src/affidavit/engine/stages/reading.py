@@ -38,7 +38,7 @@ def read_page(sheet: Sheet, spec: Spec, engine: Callable[[], OcrEngine], progres
     progress("read", f"Read page {sheet.number}", page=sheet.number)
     damage.forget()
     reading = _read_chosen(sheet, spec, engine, progress)
-    is_damaged = damage.is_noticed()
+    is_damaged = damage.is_noticed() or damage.is_short(sheet, (word.text for word in reading.page.words))
     warnings = list(reading.page.warnings)
     warnings += [damage.DAMAGED] if is_damaged else []
     warnings += [damage.REPAIRED] if isinstance(sheet, PdfSheet) and sheet.is_repaired else []
