@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 
 import numpy as np
+import pymupdf
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,7 +18,7 @@ from affidavit.engine.stages.affine import Affine, quarter_turn, scale, shift, t
 from affidavit.engine.stages.deskew import skew_of
 from affidavit.engine.stages.ocr import read_raster
 from tests.documents import Placed, invoice_pdf, placed_pdf, raster, scanned
-from tests.engine.reading import spec
+from tests.engine.reading import only_page, spec
 
 boxes = st.tuples(*[st.floats(0, 500) for _ in range(4)]).map(
     lambda s: (min(s[0], s[2]), min(s[1], s[3]), max(s[0], s[2]) + 1, max(s[1], s[3]) + 1)
@@ -167,3 +168,17 @@ def _overlap(one: BoundingBox, other: BoundingBox) -> float:
 def test_maps_compose_in_the_order_of_reading() -> None:
     assert scale(2).then(shift(1, 0)).point(3, 4) == (7, 8)
     assert Affine() == Affine(1, 0, 0, 1, 0, 0)
+
+
+def test_word_that_hangs_over_the_edge_has_a_box_on_the_page() -> None:
+    with pymupdf.open() as pdf:
+        page = pdf.new_page(width=200, height=100)
+        page.insert_text((190, 50), "Over the edge", fontsize=12)
+        page.insert_text((20, 4), "Top", fontsize=30)
+        page.set_rotation(90)
+        read = only_page(pdf.tobytes())
+    assert read.words
+    for word in read.words:
+        x0, y0, x1, y1 = word.box
+        assert 0 <= x0 < x1 <= read.width
+        assert 0 <= y0 < y1 <= read.height

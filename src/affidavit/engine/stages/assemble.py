@@ -37,7 +37,7 @@ def assemble(
     written: Written,
 ) -> Page:
     """Return the finished page. Values are built unchecked: everything in them was made here."""
-    builder = _Builder(sheet.number, content.tokens, content.to_display, written)
+    builder = _Builder(sheet, content.tokens, content.to_display, written)
     for number, block in enumerate(blocks):
         builder.add(number, block)
     return Page.model_construct(
@@ -81,8 +81,9 @@ _FIELDS: dict[type, set[str]] = {kind: set(kind.model_fields) for kind in (Word,
 
 
 class _Builder:
-    def __init__(self, page: int, tokens: Sequence[Token], to_display: Affine, written: Written) -> None:
-        self.page = page
+    def __init__(self, sheet: Sheet, tokens: Sequence[Token], to_display: Affine, written: Written) -> None:
+        self.page = sheet.number
+        self.width, self.height = sheet.width, sheet.height
         self.tokens = tokens
         self.to_display = None if to_display == IDENTITY else to_display
         self.written = written
@@ -175,5 +176,12 @@ class _Builder:
         return round(fmean(found), 3) if found else 1.0
 
     def _box(self, box: BoundingBox) -> BoundingBox:
+        """Return the box as displayed, cut at the edges of the page: a glyph may hang over them."""
         x0, y0, x1, y1 = box if self.to_display is None else self.to_display.box(box)
-        return round(x0, PRECISION), round(y0, PRECISION), round(x1, PRECISION), round(y1, PRECISION)
+        return self._across(x0), self._down(y0), self._across(x1), self._down(y1)
+
+    def _across(self, x: float) -> float:
+        return round(min(max(x, 0.0), self.width), PRECISION)
+
+    def _down(self, y: float) -> float:
+        return round(min(max(y, 0.0), self.height), PRECISION)
