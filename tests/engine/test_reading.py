@@ -67,6 +67,12 @@ def test_mode_never_warns_of_nothing_on_an_empty_page() -> None:
     assert only_page(text_pdf(""), spec(ocr={"mode": "never"})).warnings == ()
 
 
+def test_page_with_ink_on_which_no_word_is_found_says_so() -> None:
+    page = only_page(scanned(text_pdf("Hello world"), dpi=100), ocr=NullOcr())
+    assert (page.source, page.words) == (PageSource.OCR, ())
+    assert page.warnings == ("This page is not blank, but no words were found on it.",)
+
+
 def _scan_with_layer(*layer: Placed) -> bytes:
     shown = text_pdf("\n".join(f"This is line {n} of the letter" for n in range(20)))
     pdf = pymupdf.open(stream=scanned(shown, dpi=100), filetype="pdf")

@@ -22,6 +22,7 @@ from affidavit.engine.stages.sheet import UNITS_PER_INCH, PdfSheet, Sheet, fitti
 from affidavit.engine.stages.text_layer import TextLayer, read_text_layer
 from affidavit.engine.stages.token import PageContent, Token
 
+NOTHING_READ = "This page is not blank, but no words were found on it."
 COVERED = 0.3  # share of an OCR word that a text-layer word may hide before the two are one
 
 
@@ -80,7 +81,8 @@ def _by_ocr(sheet: Sheet, spec: Spec, engine: OcrEngine, layer: TextLayer, dpi: 
     reading = _read_area(sheet, spec, engine, None)
     size = median([token.size for token in reading.tokens]) if reading.tokens else 0.0
     rules = scanned_rules(reading.image, reading.zoom, size) if size else []
-    facts = PageFacts(PageSource.OCR, dpi, reading.upright, len(layer.tokens), spelled(engine))
+    warnings = () if reading.tokens else (NOTHING_READ,)
+    facts = PageFacts(PageSource.OCR, dpi, reading.upright, len(layer.tokens), spelled(engine), warnings)
     return _page(sheet, facts, PageContent(reading.tokens, rules, reading.to_display))
 
 
