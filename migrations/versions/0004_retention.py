@@ -1,0 +1,19 @@
+"""Tombstones of what was deleted, and the record of the scrub.
+
+Revision: 0004
+"""
+
+from __future__ import annotations
+
+revision = "0004"
+down_revision = "0003"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Change nothing yet."""
+
+
+def downgrade() -> None:
+    """Change nothing yet."""
