@@ -5,6 +5,9 @@ Revision: 0002
 
 from __future__ import annotations
 
+import sqlalchemy as sa
+from alembic import op
+
 revision = "0002"
 down_revision = "0001"
 branch_labels = None
@@ -12,8 +15,12 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Change nothing yet."""
+    """Keep with a job where it came from, for logs and traces."""
+    op.add_column("jobs", sa.Column("request_id", sa.Text(), nullable=True))
+    op.add_column("jobs", sa.Column("traceparent", sa.Text(), nullable=True))
 
 
 def downgrade() -> None:
-    """Change nothing yet."""
+    """Forget it."""
+    op.drop_column("jobs", "traceparent")
+    op.drop_column("jobs", "request_id")

@@ -15,6 +15,7 @@ from typing import Any, Final
 import asyncpg
 
 from affidavit.errors import Gone, IdempotencyInProgress, IdempotencyKeyReused, NotFound
+from affidavit.infra import context, tracing
 from affidavit.infra.db import Database
 from affidavit.infra.idempotency import Fingerprint
 from affidavit.infra.ids import new_id
@@ -51,9 +52,10 @@ WITH missing AS (
 ), job AS (
     INSERT INTO jobs (id, environment_id, kind, operation, status, parent_id, position, retry_of,
         priority, store, spec, source, document_id, sealed_password, metadata, event_seq,
-        deadline_at, started_at)
+        request_id, traceparent, deadline_at, started_at)
     SELECT j.id, $1, j.kind, j.operation, j.status, j.parent_id, j.position, j.retry_of,
         j.priority, j.store, j.spec, j.source, j.document_id, j.sealed_password, j.metadata, 1,
+        $10, $11,
         now() + make_interval(secs => j.deadline_seconds),
         CASE WHEN j.status = 'processing' THEN now() END
     FROM go, json_to_recordset($3::json) AS j(id text, kind text, operation text, status text,
@@ -186,6 +188,8 @@ async def write(
             dict(key.parts) if key else None,
             draft.resource_id,
             ttl,
+            context.request_id(),
+            tracing.traceparent(),
         )
     except asyncpg.LockNotAvailableError:
         raise IdempotencyInProgress from None

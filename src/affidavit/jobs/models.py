@@ -91,6 +91,10 @@ class Job(Base):
     dialect: Mapped[str] = mapped_column(Text, server_default="native")
     dialect_context: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default="{}")
 
+    # Where it came from, for logs and traces: the id of the request, and a W3C traceparent.
+    request_id: Mapped[str | None] = mapped_column(Text)
+    traceparent: Mapped[str | None] = mapped_column(Text)
+
     # How far it is. Written a few times a second at most.
     percent: Mapped[int] = mapped_column(SmallInteger, server_default="0")
     stage: Mapped[str | None] = mapped_column(Text)
