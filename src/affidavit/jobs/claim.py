@@ -50,6 +50,8 @@ class Claim:
     sealed_password: bytes | None
     media_type: str | None
     page_count: int | None
+    request_id: str | None = None  # of the submission, for logs and traces
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,7 +39,7 @@ from affidavit.jobs.transitions import lock_parent, move, move_task
 _NEXT: Final = text("""
 SELECT t.id AS task_id, t.job_id, t.environment_id, t.kind, t.n, t.attempt, t.failures, t.crashes, t.pages,
     t.priority, j.status AS job_status, j.operation, j.spec, j.source, j.store, j.sealed_password,
-    j.media_type, j.page_count, j.parent_id, j.created_at AS submitted_at, d.id AS document_id, d.sha256,
+    j.media_type, j.page_count, j.request_id, j.traceparent, j.parent_id, j.created_at AS submitted_at, d.id AS document_id, d.sha256,
     d.size_bytes, d.filename, d.media_type AS document_media_type
 FROM job_tasks t JOIN jobs j ON j.id = t.job_id LEFT JOIN documents d ON d.id = j.document_id
 WHERE t.status = 'queued' AND t.run_after <= now() AND j.status IN ('queued', 'processing')
@@ -351,6 +351,8 @@ def _claimed(row: Any, asked_at: float) -> Claim:
         sealed_password=row.sealed_password,
         media_type=row.media_type,
         page_count=row.page_count,
+        request_id=row.request_id,
+        traceparent=row.traceparent,
     )
 
 
