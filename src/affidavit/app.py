@@ -115,6 +115,7 @@ def _services(settings: Settings, db: Database, doorbell: Doorbell) -> Services:
             max_batch_items=settings.max_batch_items,
             sync_wait_seconds=settings.sync_wait_seconds,
             min_free_disk_bytes=settings.min_free_disk_bytes,
+            max_deadline_seconds=settings.max_deadline_seconds,
         ),
     )
 
@@ -134,6 +135,7 @@ def _capabilities(settings: Settings) -> dict[str, Any]:
             "pixels": settings.max_pixels,
             "batch_items": settings.max_batch_items,
             "sync_wait_seconds": settings.sync_wait_seconds,
+            "deadline_seconds": settings.max_deadline_seconds,
             "status_polls_per_second": settings.poll_limit_per_second,
         },
     }

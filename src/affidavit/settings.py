@@ -178,6 +178,11 @@ class Settings(BaseSettings):
         default=30, description="What each page adds to the deadline of its job."
     )
 
+    max_deadline_seconds: PositiveInt = Field(
+        default=86_400,
+        description="Longest deadline that a submission may ask for, counted from its acceptance: one day.",
+    )
+
     # Limits of one request and one document.
     max_upload_bytes: PositiveInt = Field(
         default=100_000_000, description="Largest document, counted while it streams in."

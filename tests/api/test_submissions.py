@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from affidavit.infra.db import Database
 from tests.api.conftest import SCHEMA, TEXT, Api, Hand
 from tests.documents import invoice_pdf
 
@@ -254,3 +255,33 @@ async def test_batch_is_refused_as_a_whole_for_one_bad_item(
     assert (answer.status_code, answer.json()["code"]) == (422, code), answer.text
     assert answer.json()["errors"][0]["pointer"] == pointer
     assert (await api.get("/v1/jobs")).json()["items"] == []
+
+
+async def deadline_of(db: Database, job_id: str) -> tuple[float, object]:
+    row = await db.fetch_row(
+        "SELECT extract(epoch FROM deadline_at - created_at)::float8 AS seconds,"
+        " spec ->> 'deadline_seconds' AS own FROM jobs WHERE id = $1",
+        job_id,
+    )
+    assert row is not None
+    return row["seconds"], row["own"]
+
+
+async def test_deadline_counts_from_the_acceptance_in_every_way_of_submitting(api: Api, db: Database) -> None:
+    as_json = await api.submitted(deadline_seconds=90)
+    form = await api.post("/v1/parse", files={"file": ("a.txt", b"x")}, data={"deadline_seconds": "90"})
+    items = [{"operation": "parse", **TEXT, "deadline_seconds": 90}, {"operation": "parse", **TEXT}]
+    batch = (await api.post("/v1/jobs", {"items": items})).json()
+    children = (await api.get(f"/v1/jobs?parent_id={batch['id']}")).json()["items"]
+
+    for job_id in (as_json["id"], form.json()["id"], children[1]["id"]):
+        assert await deadline_of(db, job_id) == (90, "90.0")
+    assert await deadline_of(db, children[0]["id"]) == (3600, None)
+
+
+@pytest.mark.parametrize("seconds", [0, -1, 86_401, 1.5, "soon", 10**12])
+async def test_deadline_outside_of_what_is_granted_is_refused(api: Api, seconds: object) -> None:
+    answer = await api.post("/v1/parse", {**TEXT, "deadline_seconds": seconds})
+
+    assert answer.status_code == 422
+    assert [error["pointer"] for error in answer.json()["errors"]] == ["/deadline_seconds"]

@@ -187,6 +187,7 @@ CAPABILITIES: Final[Example] = {
         "pixels": 50_000_000,
         "batch_items": 1000,
         "sync_wait_seconds": 30,
+        "deadline_seconds": 86_400,
         "status_polls_per_second": 10,
     },
 }

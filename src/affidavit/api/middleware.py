@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from affidavit.api.errors import RequestTimeout
 from affidavit.api.render import problem_response
 from affidavit.errors import TooLarge
+from affidavit.infra import context, logs, metrics
 
 log = structlog.get_logger()
 
@@ -48,6 +49,8 @@ class Edge:
             return
         request_id = _request_id(scope)
         scope[REQUEST_ID] = request_id
+        token = context.enter({"request_id": request_id})
+        metrics.HTTP_ACTIVE.inc()
         started = time.perf_counter()
         status = 0
 
@@ -66,7 +69,8 @@ class Edge:
                 raise ResponseAborted(request_id) from None
             await _internal_error(scope, request_id)(scope, receive, send_with_headers)
         finally:
-            _log_access(scope, status, request_id, time.perf_counter() - started)
+            _account(scope, status, request_id, time.perf_counter() - started)
+            context.leave(token)
 
 
 class BodyLimit:
@@ -152,15 +156,11 @@ def _log_crash(error: Exception, request_id: str) -> None:
     log.error("http.crash", error=type(error).__qualname__, where=where, request_id=request_id)
 
 
-def _log_access(scope: Scope, status: int, request_id: str, seconds: float) -> None:
+def _account(scope: Scope, status: int, request_id: str, seconds: float) -> None:
+    """Count the request, and write its line unless it is a probe that went well."""
+    metrics.HTTP_ACTIVE.dec()
+    route = scope.get("route")
+    metrics.HTTP.observe(scope["method"], getattr(route, "path", "unmatched"), status, seconds)
     if scope["path"] in _QUIET and status == 200:
         return
-    log.info(
-        "http.request",
-        method=scope["method"],
-        path=scope["path"][:200],
-        status=status,
-        ms=round(seconds * 1000, 1),
-        request_id=request_id,
-        key_id=scope.get("affidavit.key_id"),
-    )
+    logs.access(scope["method"], scope["path"], status, seconds, request_id, scope.get("affidavit.key_id"))

@@ -132,6 +132,7 @@ class LimitsObject(Answer):
     pixels: int
     batch_items: int
     sync_wait_seconds: float
+    deadline_seconds: int
     status_polls_per_second: float
 
 

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from affidavit.api.problems import PROBLEMS, TYPE_PREFIX, status_of
 from affidavit.documents.service import FileView
 from affidavit.errors import FieldError
+from affidavit.infra import metrics
 from affidavit.jobs.status import JobKind
 from affidavit.jobs.views import JobPage, JobView
 
@@ -111,6 +112,7 @@ def problem_response(
     """Render an error as RFC 9457 says; `members` are extensions of this kind of problem."""
     kind = PROBLEMS.get(code) or PROBLEMS["INTERNAL_ERROR"]
     status = status_of(code)
+    metrics.PROBLEMS.labels(code if code in PROBLEMS else "INTERNAL_ERROR").inc()
     body = {
         "type": TYPE_PREFIX + code.lower().replace("_", "-"),
         "title": kind.title,

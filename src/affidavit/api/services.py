@@ -27,6 +27,7 @@ class ApiPolicy:
     max_batch_items: int
     sync_wait_seconds: float
     min_free_disk_bytes: int
+    max_deadline_seconds: int
 
 
 @dataclass(frozen=True, slots=True)

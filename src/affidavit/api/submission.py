@@ -8,6 +8,7 @@ import hmac
 from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Final
 
 from pydantic import TypeAdapter
@@ -29,7 +30,7 @@ from affidavit.infra.fetch_errors import FetchError
 from affidavit.infra.idempotency import Fingerprint, fingerprint
 from affidavit.jobs.submission import FileRef, Priority, SourceRef, Submission, Upload, UrlRef
 
-JSON_FIELDS: Final = frozenset({"schema", "options", "metadata", "store"})
+JSON_FIELDS: Final = frozenset({"schema", "options", "metadata", "store", "deadline_seconds"})
 WAYS: Final = ("url", "file_id", "base64", "text")
 
 PARSE: Final = TypeAdapter(ParseBody)
@@ -91,6 +92,7 @@ class SubmissionReader:
                 store=body.store,
                 priority=body.priority,
                 metadata=body.metadata,
+                deadline=_deadline(body.deadline_seconds),
             )
 
     async def _keep_item(self, item: ParseItem | ExtractItem, priority: Priority, pointer: str) -> Submission:
@@ -103,6 +105,7 @@ class SubmissionReader:
                 store=item.store,
                 priority=priority,
                 metadata=item.metadata,
+                deadline=_deadline(item.deadline_seconds),
             )
 
     async def _read_body(self, request: Request, intake: Intake) -> tuple[bytes, bool]:
@@ -125,6 +128,9 @@ class SubmissionReader:
             _check_url(body.source.url, pointer, self._services)
         if isinstance(body, ExtractBody | ExtractItem):
             _check_schema(body.json_schema, f"{pointer}/schema")
+        most = self._services.policy.max_deadline_seconds
+        if body.deadline_seconds is not None and body.deadline_seconds > most:
+            raise _field_refusal(f"{pointer}/deadline_seconds", f"more than {most} seconds", "too_long")
 
     async def _keep(self, source: Source | None, intake: Intake, pointer: str) -> SourceRef:
         """Return what the job reads; bytes become a blob now, when all else was right."""
@@ -200,6 +206,7 @@ def _parts(submission: Submission, secret: bytes) -> dict[str, object]:
         "store": submission.store,
         "priority": submission.priority,
         "metadata": dict(submission.metadata) or None,
+        "deadline_seconds": submission.deadline.total_seconds() if submission.deadline else None,
     }
 
 
@@ -219,6 +226,10 @@ def _identify_options(options: Options, secret: bytes) -> dict[str, Any]:
     if options.password is not None:
         named["password"] = hmac.digest(secret, options.password.encode(), hashlib.sha256).hex()
     return named
+
+
+def _deadline(seconds: int | None) -> timedelta | None:
+    return None if seconds is None else timedelta(seconds=seconds)
 
 
 def _as_json(form: Form) -> bytes:

@@ -69,6 +69,16 @@ AnySource = Annotated[
 ]
 
 
+DeadlineSeconds = Annotated[
+    Annotated[int, Field(ge=1, le=31_536_000)] | None,
+    Field(
+        description="The job fails with DEADLINE_EXCEEDED when it is not done so many seconds after it was "
+        "accepted, the wait in the queue included. The installation's maximum is in /v1/capabilities. "
+        "Without it the installation's own deadline holds, which grows with the pages."
+    ),
+]
+
+
 class Submission(Wire):
     """What every submission may say."""
 
@@ -83,6 +93,7 @@ class Submission(Wire):
         Priority.NORMAL
     )
     metadata: Metadata = Field(default_factory=dict)
+    deadline_seconds: DeadlineSeconds = None
 
 
 class ParseBody(Submission):
@@ -110,6 +121,7 @@ class ItemBase(Wire):
     options: Options = Options()
     store: bool = True
     metadata: Metadata = Field(default_factory=dict)
+    deadline_seconds: DeadlineSeconds = None
 
 
 class ParseItem(ItemBase):

@@ -114,6 +114,7 @@ def draft_job(
     kind = TaskKind.FETCH if document_id is None else TaskKind.READ
     priority = PRIORITY_ORDER[submission.priority]
     options = submission.options.model_dump(mode="json", exclude={"password"}, exclude_defaults=True)
+    own_deadline = submission.deadline
     draft.jobs.append(
         {
             "id": job_id,
@@ -125,12 +126,14 @@ def draft_job(
             "retry_of": retry_of,
             "priority": priority,
             "store": submission.store,
-            "spec": {"options": options, "json_schema": submission.json_schema},
+            "spec": {"options": options, "json_schema": submission.json_schema}
+            # One that the caller chose stays as it is, whatever the page count says later.
+            | ({"deadline_seconds": own_deadline.total_seconds()} if own_deadline else {}),
             "source": source,
             "document_id": document_id,
             "sealed_password": None if sealed_password is None else "\\x" + sealed_password.hex(),
             "metadata": dict(submission.metadata),
-            "deadline_seconds": deadline.total_seconds(),
+            "deadline_seconds": (own_deadline or deadline).total_seconds(),
         }
     )
     draft.tasks.append(

@@ -55,7 +55,10 @@ SourceRef = Upload | FileRef | UrlRef
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """One job to be. `store=False` keeps no checkpoints, and the result only until it is read."""
+    """One job to be. `store=False` keeps no checkpoints, and the result only until it is read.
+
+    `deadline` counts from the acceptance; None leaves it to the installation and the page count.
+    """
 
     operation: Operation
     source: SourceRef
@@ -64,6 +67,7 @@ class Submission:
     store: bool = True
     priority: Priority = Priority.NORMAL
     metadata: Mapping[str, str] = field(default_factory=dict)
+    deadline: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)

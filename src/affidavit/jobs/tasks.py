@@ -53,7 +53,8 @@ WHERE j.id = :job_id
 
 _OPENED: Final = text("""
 UPDATE jobs SET media_type = :media_type, page_count = :page_count, pages_total = :selected,
-    deadline_at = created_at + CAST(:deadline AS interval), updated_at = now(),
+    deadline_at = CASE WHEN spec ->> 'deadline_seconds' IS NULL
+        THEN created_at + CAST(:deadline AS interval) ELSE deadline_at END, updated_at = now(),
     percent = greatest(percent, :percent)
 WHERE id = :job_id AND status = 'processing' RETURNING id
 """)
