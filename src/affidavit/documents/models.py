@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import BigInteger, Boolean, Index, Integer, Text, false, func
-from sqlalchemy.dialects.postgresql import TIMESTAMP
+from sqlalchemy import BigInteger, Boolean, Index, Integer, Text, false, func, text
+from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.orm import Mapped, mapped_column
 
 from affidavit.infra.db import Base
@@ -23,6 +24,12 @@ class Document(Base):
     __table_args__ = (
         Index(None, "environment_id", "id"),
         Index(None, "environment_id", "sha256"),
+        Index(
+            "ix_documents_kept",
+            "created_at",
+            postgresql_where=text("deleted_at IS NULL AND NOT inline"),
+        ),
+        Index("ix_documents_deleted_at", "deleted_at", postgresql_where=text("deleted_at IS NOT NULL")),
     )
 
     id: Mapped[str] = mapped_column(Text, primary_key=True)
@@ -34,6 +41,8 @@ class Document(Base):
     inline: Mapped[bool] = mapped_column(Boolean, server_default=false())
     created_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
     deleted_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    deleted_by: Mapped[str | None] = mapped_column(Text)
+    purged: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONB(none_as_null=True))
 
 
 class PageCheckpoint(Base):
@@ -82,3 +91,33 @@ class BlobGarbage(Base):
     environment_id: Mapped[str] = mapped_column(Text, primary_key=True)
     sha256: Mapped[str] = mapped_column(Text, primary_key=True)
     erase_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now(), index=True)
+
+
+class BlobScrub(Base):
+    """A blob that the scrub found damaged or missing. What is sound has no row."""
+
+    __tablename__ = "blob_scrubs"
+
+    environment_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    sha256: Mapped[str] = mapped_column(Text, primary_key=True)
+    state: Mapped[str] = mapped_column(Text)
+    found_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
+    checked_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
+
+
+class Patrol(Base):
+    """A walk over all blobs that one worker at a time makes: whose turn it is, and how far it came.
+
+    It belongs to no environment. `position` is the last blob that was looked at, as `environment/sha256`.
+    """
+
+    __tablename__ = "patrols"
+
+    name: Mapped[str] = mapped_column(Text, primary_key=True)
+    lease_until: Mapped[datetime | None] = mapped_column(Timestamp)
+    lease_owner: Mapped[str | None] = mapped_column(Text)
+    started_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
+    finished_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    position: Mapped[str] = mapped_column(Text, server_default="")
+    looked_at: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    size_bytes: Mapped[int] = mapped_column(BigInteger, server_default="0")

@@ -68,6 +68,17 @@ class Job(Base):
             postgresql_ops={"metadata": "jsonb_path_ops"},
         ),
         Index("ix_jobs_document_id", "document_id"),
+        Index(
+            "ix_jobs_unstored",  # jobs with store=false that ended, and have not been forgotten yet
+            "completed_at",
+            postgresql_where=text("NOT store AND completed_at IS NOT NULL AND purged_at IS NULL"),
+        ),
+        Index(
+            "ix_jobs_purged",  # jobs that keep nothing but their row, until that goes too
+            "completed_at",
+            postgresql_where=text("purged_at IS NOT NULL AND NOT legal_hold"),
+        ),
+        Index("ix_jobs_legal_hold", "document_id", postgresql_where=text("legal_hold")),
     )
 
     id: Mapped[str] = mapped_column(Text, primary_key=True)
@@ -119,6 +130,8 @@ class Job(Base):
     result_expires_at: Mapped[datetime | None] = mapped_column(Timestamp)
     purged_at: Mapped[datetime | None] = mapped_column(Timestamp)
     deleted_at: Mapped[datetime | None] = mapped_column(Timestamp)
+    deleted_by: Mapped[str | None] = mapped_column(Text)
+    purged: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONB(none_as_null=True))
     legal_hold: Mapped[bool] = mapped_column(Boolean, server_default=false())
     bundle_id: Mapped[str | None] = mapped_column(Text)
     manifest_sha256: Mapped[str | None] = mapped_column(Text)
