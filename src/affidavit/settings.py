@@ -123,6 +123,22 @@ class Settings(BaseSettings):
         default="json", description="json for machines, console for people."
     )
 
+    metrics_host: str = Field(
+        default="127.0.0.1",
+        description="Address on which every API and worker process serves its own /metrics and /livez, "
+        "apart from callers of the API. Keep it off networks that are not yours.",
+    )
+    metrics_port: Annotated[int, Field(ge=0, le=65535)] | None = Field(
+        default=None,
+        description="Port of /metrics. Empty: not served. With `affidavit up` the API has it, and the "
+        "workers those that follow.",
+    )
+    otel_endpoint: str = Field(
+        default="",
+        description="OTLP/HTTP collector that traces are sent to, as http://127.0.0.1:4318; needs the otel "
+        "extra. The standard OTEL_* variables work too. Empty, and none of those set: no traces.",
+    )
+
     # Workers, tasks and leases.
     worker_slots: PositiveInt = Field(
         default_factory=usable_cpus,
@@ -268,6 +284,13 @@ class Settings(BaseSettings):
         if urlsplit(url).scheme not in {"file", "s3"}:
             raise ValueError("must look like file:///folder or s3://bucket/prefix")
         return url
+
+    @field_validator("otel_endpoint")
+    @classmethod
+    def _is_http(cls, url: str) -> str:
+        if url and urlsplit(url).scheme not in {"http", "https"}:
+            raise ValueError("must start with http:// or https://")
+        return url.rstrip("/")
 
     @field_validator("public_url")
     @classmethod
