@@ -11,7 +11,8 @@ from sqlalchemy.ext.asyncio import create_async_engine
 import affidavit.accounts.models
 import affidavit.documents.models
 import affidavit.infra.idempotency
-import affidavit.jobs.models  # noqa: F401
+import affidavit.jobs.models
+import affidavit.webhooks.models  # noqa: F401
 from affidavit.infra.db import Base
 
 

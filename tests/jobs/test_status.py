@@ -65,4 +65,5 @@ def _all_models() -> None:
     import affidavit.accounts.models
     import affidavit.documents.models
     import affidavit.infra.idempotency
-    import affidavit.jobs.models  # noqa: F401
+    import affidavit.jobs.models
+    import affidavit.webhooks.models  # noqa: F401

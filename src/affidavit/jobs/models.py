@@ -99,6 +99,9 @@ class Job(Base):
     document_id: Mapped[str | None] = mapped_column(Text)
     sealed_password: Mapped[bytes | None] = mapped_column(LargeBinary)
     metadata_: Mapped[dict[str, str]] = mapped_column("metadata", JSONB, server_default="{}")
+    # Who is told of its end: see the trigger of migration 0003. The secret, if it brought one, is sealed.
+    webhook_url: Mapped[str | None] = mapped_column(Text)
+    sealed_webhook_secret: Mapped[bytes | None] = mapped_column(LargeBinary)
     dialect: Mapped[str] = mapped_column(Text, server_default="native")
     dialect_context: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default="{}")
 
