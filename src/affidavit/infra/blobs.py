@@ -18,6 +18,7 @@ from affidavit.infra.blobs_port import (
     BlobStore,
     BlobStream,
     StagedUpload,
+    StoreFull,
     StoreUnavailable,
 )
 
@@ -33,6 +34,7 @@ __all__ = [
     "BlobStream",
     "LocalBlobs",
     "StagedUpload",
+    "StoreFull",
     "StoreUnavailable",
     "open_store",
 ]

@@ -7,11 +7,12 @@ import hashlib
 import os
 import shutil
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
 from contextlib import AbstractAsyncContextManager, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
 
 from affidavit.infra.blobs_port import (
     CHUNK_BYTES,
@@ -26,6 +27,8 @@ from affidavit.infra.blobs_port import (
     key,
 )
 from affidavit.infra.drafts import Draft, StagedDraft, draft_of, in_thread, new_draft, staged, sweep_drafts
+
+SLICE: Final = 1000  # entries listed in one hop to a thread
 
 
 class LocalBlobs:
@@ -74,8 +77,13 @@ class LocalBlobs:
 
     async def entries(self) -> AsyncIterator[BlobEntry]:
         for environment in await in_thread(_names, self._root / "env"):
-            for entry in await in_thread(self._entries_of, environment):
-                yield entry
+            found = self._entries_of(environment)
+            try:
+                while entries := await in_thread(list, islice(found, SLICE)):
+                    for entry in entries:
+                        yield entry
+            finally:
+                found.close()
 
     async def sweep_staging(self, older_than: timedelta) -> int:
         return await in_thread(sweep_drafts, self._staging, older_than)
@@ -113,17 +121,18 @@ class LocalBlobs:
     def _keep(self, environment_id: str, draft: Draft) -> Blob:
         """Link the draft to its key. The draft's own name is removed by whoever made it."""
         path = self._path(environment_id, draft.sha256)
-        if not _is_whole(path, draft.size_bytes):
+        is_there = _is_sound(path, draft)
+        if not is_there:
             draft.sync()  # the slow part, before the lock
         with self._lock(fcntl.LOCK_SH):
-            if not _is_whole(path, draft.size_bytes) or not self._touch(path):
+            if not (is_there and self._touch(path)):
                 draft.sync()
                 self._place(draft.path, path)
         _sync_directory(path.parent)
         return Blob(draft.sha256, draft.size_bytes)
 
     def _place(self, draft: Path, path: Path) -> None:
-        """Move the draft over its key: whole or not at all, and healing a truncated blob."""
+        """Move the draft over its key: whole or not at all, and healing a damaged blob."""
         try:
             draft.rename(path)
         except FileNotFoundError:
@@ -159,14 +168,14 @@ class LocalBlobs:
         finally:
             os.close(descriptor)
 
-    def _entries_of(self, environment_id: str) -> list[BlobEntry]:
-        entries = []
-        for sha256 in _names(self._root / "env" / environment_id):
-            with suppress(BlobMissing, BlobKeyInvalid):
-                status = self._stat(environment_id, sha256)
-                written_at = datetime.fromtimestamp(status.st_mtime, UTC)
-                entries.append(BlobEntry(environment_id, sha256, status.st_size, written_at))
-        return entries
+    def _entries_of(self, environment_id: str) -> Generator[BlobEntry, None, None]:
+        with suppress(FileNotFoundError), os.scandir(self._root / "env" / environment_id) as found:
+            for item in found:
+                with suppress(FileNotFoundError, BlobKeyInvalid):
+                    key(environment_id, item.name)
+                    status = item.stat(follow_symlinks=False)
+                    written_at = datetime.fromtimestamp(status.st_mtime, UTC)
+                    yield BlobEntry(environment_id, item.name, status.st_size, written_at)
 
     def _probe(self) -> BlobHealth:
         draft = new_draft(self._staging)
@@ -246,11 +255,20 @@ def _copy_verified(path: Path, sha256: str, target: Path) -> None:
     draft.close()
 
 
-def _is_whole(path: Path, size_bytes: int) -> bool:
+def _is_sound(path: Path, draft: Draft) -> bool:
+    """Tell whether the same bytes lie there; damaged ones of the right size would live on otherwise."""
+    reader = _Reader(path, draft.sha256)
     try:
-        return path.stat().st_size == size_bytes
-    except FileNotFoundError:
+        if path.stat().st_size != draft.size_bytes:
+            return False
+        reader.start()
+        while not reader.is_done:
+            reader.next()
+    except (OSError, BlobMissing, BlobCorrupt):
         return False
+    finally:
+        reader.close()
+    return True
 
 
 def _sync_directory(path: Path) -> None:

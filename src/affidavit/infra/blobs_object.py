@@ -33,7 +33,9 @@ if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
 SINGLE_PUT_BYTES = 5 * 1024 * 1024  # above this a put is in parts, which no store can make conditional
-FRESH = timedelta(hours=1)  # a blob younger than this is far from any collector, and is not written again
+# A blob younger than this is not written again. Far below what collectors spare, or a put could find what
+# is collected before its reference is committed.
+FRESH = timedelta(minutes=1)
 
 
 def open_objects(url: str) -> ObjectStore:

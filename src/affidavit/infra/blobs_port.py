@@ -9,6 +9,7 @@ already there succeeds and makes it young again, so that a collector spares it.
      ├─ BlobCorrupt       the bytes do not hash to the key
      ├─ BlobKeyInvalid    not an environment id or not a SHA-256
      └─ StoreUnavailable  the disk or the bucket cannot be used now; trying again may help
+         └─ StoreFull     there is no space, or no quota, left
 """
 
 from __future__ import annotations
@@ -52,6 +53,10 @@ class BlobKeyInvalid(BlobError):
 
 class StoreUnavailable(BlobError):
     retryable = True
+
+
+class StoreFull(StoreUnavailable):
+    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +116,10 @@ class StagedUpload(Protocol):
         """Append a chunk. Raises StoreUnavailable."""
 
     async def commit(self, environment_id: str) -> Blob:
-        """Make what was written a blob of this environment. Called once. Raises StoreUnavailable."""
+        """Make what was written a blob of this environment. Called once. Raises StoreUnavailable.
+
+        What lies there already under the same hash counts only if it is sound.
+        """
 
 
 class BlobStore(Protocol):
@@ -152,7 +160,7 @@ class BlobStore(Protocol):
         """Remove the blob unless it is younger than that; tell whether it is gone by this call."""
 
     def entries(self) -> AsyncIterator[BlobEntry]:
-        """List every blob of every environment, in no order, for collection and scrubbing."""
+        """List every blob of every environment, in no order and in flat memory, for collection."""
 
     async def sweep_staging(self, older_than: timedelta) -> int:
         """Remove what abandoned uploads of dead processes left; return how many."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import hashlib
 import os
 import secrets
@@ -13,12 +14,14 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
-from typing import ParamSpec, TypeVar
+from typing import Final, ParamSpec, TypeVar
 
-from affidavit.infra.blobs_port import CHUNK_BYTES, Blob, BlobCorrupt, StoreUnavailable, key
+from affidavit.infra.blobs_port import CHUNK_BYTES, Blob, BlobCorrupt, StoreFull, StoreUnavailable, key
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
 async def in_thread(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -27,7 +30,8 @@ async def in_thread(call: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> 
         return await asyncio.to_thread(call, *args, **kwargs)
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else type(error).__name__
-        raise StoreUnavailable(f"the blob store cannot be used: {reason}") from error
+        kind = StoreFull if error.errno in FULL else StoreUnavailable
+        raise kind(f"the blob store cannot be used: {reason}") from error
 
 
 class Draft:
@@ -63,8 +67,10 @@ class Draft:
 
     def discard(self) -> None:
         """Close and remove the file, unless it has been moved away. May be called again."""
-        self.close()
-        self.path.unlink(missing_ok=True)
+        try:
+            self.close()  # which may fail: some filesystems tell of a full disk only here
+        finally:
+            self.path.unlink(missing_ok=True)
 
 
 def new_draft(directory: Path) -> Draft:
