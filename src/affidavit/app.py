@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.metadata
+import socket
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -16,19 +19,23 @@ from affidavit.accounts.principal import Scope
 from affidavit.accounts.service import Accounts
 from affidavit.api import handlers, openapi
 from affidavit.api.endpoints import ENDPOINTS
-from affidavit.api.limits import PollLimit
+from affidavit.api.limits import PollLimit, StreamLimit
 from affidavit.api.middleware import BodyLimit, Edge
 from affidavit.api.protocol import BoundedHead
 from affidavit.api.services import ApiPolicy, Services
+from affidavit.api.traced import Traced
 from affidavit.documents.service import Documents, FilePolicy
 from affidavit.engine.media import SUPPORTED
 from affidavit.engine.spec import OcrEngineName, Operation
+from affidavit.infra import metrics, tracing
 from affidavit.infra.blobs import open_store
 from affidavit.infra.db import Database
+from affidavit.infra.exposition import exposed
 from affidavit.infra.fetch import FetchPolicy
 from affidavit.infra.logs import configure
 from affidavit.infra.queue import Doorbell
 from affidavit.infra.secrets import Vault, derive
+from affidavit.jobs.gauges import Gauges
 from affidavit.jobs.service import Jobs
 from affidavit.jobs.submission import JobPolicy
 from affidavit.jobs.usage import is_document_in_use
@@ -38,6 +45,7 @@ log = structlog.get_logger()
 
 VERSION = importlib.metadata.version("affidavit")
 JSON_BYTES = 32 * 1024 * 1024  # parsed as a whole; larger files come as multipart, which streams
+STARTUP_FAILED = 3  # as uvicorn's own command exits
 FORM_OVERHEAD_BYTES = 2 * 1024 * 1024  # fields, boundaries and headers around the file
 
 
@@ -45,6 +53,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """Return the application; without settings it reads them from the environment, for uvicorn --factory."""
     given = settings or Settings()
     configure(level=given.log_level, form=given.log_format)
+    metrics.BUILD.info({"version": VERSION, "role": "api"})
+    tracing.start(given.otel_endpoint, role="api", version=VERSION)
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, lifespan=_lifespan, redirect_slashes=False)
     app.state.settings = given
     document = openapi.build(ENDPOINTS, version=VERSION, public_url=given.public_url)
@@ -57,6 +67,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         max_bytes=max(given.max_upload_bytes + FORM_OVERHEAD_BYTES, JSON_BYTES),
         timeout_seconds=given.body_timeout_seconds,
     )
+    if tracing.is_on():
+        app.add_middleware(Traced)
     app.add_middleware(Edge)
     return app
 
@@ -71,8 +83,10 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.services = used
     log.info("api.started", version=VERSION)
     try:
-        yield
+        async with exposed(settings.metrics_host, settings.metrics_port, Gauges(db).refresh):
+            yield
     finally:
+        await asyncio.to_thread(tracing.stop)
         await used.jobs.close()
         await doorbell.close()
         await db.close()
@@ -107,6 +121,7 @@ def _services(settings: Settings, db: Database, doorbell: Doorbell) -> Services:
         ),
         secret=derive(secret_key, "idempotency"),
         poll_limit=PollLimit(settings.poll_limit_per_second),
+        stream_limit=StreamLimit(settings.max_streams_per_key, settings.max_streams),
         capabilities=_capabilities(settings),
         policy=ApiPolicy(
             public_url=settings.public_url,
@@ -116,6 +131,7 @@ def _services(settings: Settings, db: Database, doorbell: Doorbell) -> Services:
             sync_wait_seconds=settings.sync_wait_seconds,
             min_free_disk_bytes=settings.min_free_disk_bytes,
             max_deadline_seconds=settings.max_deadline_seconds,
+            heartbeat_seconds=settings.stream_heartbeat_seconds,
         ),
     )
 
@@ -137,14 +153,16 @@ def _capabilities(settings: Settings) -> dict[str, Any]:
             "sync_wait_seconds": settings.sync_wait_seconds,
             "deadline_seconds": settings.max_deadline_seconds,
             "status_polls_per_second": settings.poll_limit_per_second,
+            "streams_per_key": settings.max_streams_per_key,
         },
     }
 
 
 def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; open requests are finished first."""
-    uvicorn.run(
-        create_app(settings),
+    app = create_app(settings)
+    config = uvicorn.Config(
+        app,
         http=BoundedHead,
         host=settings.host,
         port=settings.port,
@@ -155,3 +173,24 @@ def serve(settings: Settings) -> None:
         timeout_keep_alive=75,  # above the 60 s that common proxies keep theirs
         timeout_graceful_shutdown=25,
     )
+    server = _Server(config, app)
+    try:
+        server.run()
+    except KeyboardInterrupt:
+        return  # uvicorn raises it again once it has stopped
+    if not server.started:
+        sys.exit(STARTUP_FAILED)
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server, which before it waits for open requests ends those that only wait for a job."""
+
+    def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:
+        super().__init__(config)
+        self._app = app
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        used: Services | None = getattr(self._app.state, "services", None)
+        if used is not None:
+            used.jobs.drain()
+        await super().shutdown(sockets)

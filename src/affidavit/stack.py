@@ -136,8 +136,9 @@ class Stack:
         self._tell("Bringing the database up to date …")
         self._run("migrate", seconds=_MIGRATE_SECONDS)
         self._tell("Starting API and workers …")
-        for name in ("api", *(f"worker-{n}" for n in range(1, self.plan.workers + 1))):
-            self._keep(name, "serve" if name == "api" else "worker")
+        self._keep("api", "serve", 0)
+        for number in range(1, self.plan.workers + 1):
+            self._keep(f"worker-{number}", "worker", number)
         self._await_ready()
         self.api_key = self._find_api_key()
 
@@ -162,7 +163,9 @@ class Stack:
             "AFFIDAVIT_PORT": str(self.plan.port),
         }
 
-    def _keep(self, name: str, command: str) -> None:
+    def _keep(self, name: str, command: str, number: int) -> None:
+        environment = _with_own_metrics(self._environment, number)
+
         def start() -> Process:
             return spawn(
                 name,
@@ -170,7 +173,7 @@ class Stack:
                     arguments=_affidavit(command),
                     log=self._data / "logs" / f"{name}.log",
                     death_signal=signal.SIGKILL,  # all that they hold is durable, and the end is certain
-                    environment=self._environment,
+                    environment=environment,
                     directory=Path.cwd(),
                 ),
             )
@@ -216,6 +219,14 @@ def stop_on_signals() -> None:
     """Let SIGTERM and SIGHUP do what Ctrl-C does: raise KeyboardInterrupt."""
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.default_int_handler)
+
+
+def _with_own_metrics(environment: dict[str, str], number: int) -> dict[str, str]:
+    """Give each process of this machine a port of its own for /metrics, if any."""
+    first = environment.get("AFFIDAVIT_METRICS_PORT", "")
+    if not first.isdigit() or first == "0":
+        return environment
+    return {**environment, "AFFIDAVIT_METRICS_PORT": str(int(first) + number)}
 
 
 def _affidavit(*arguments: str) -> list[str]:

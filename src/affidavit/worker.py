@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import importlib.metadata
 import os
 import re
 import shutil
@@ -19,8 +20,10 @@ import structlog
 from affidavit.engine.ocr.neural import ENVIRONMENT
 from affidavit.engine.spec import Limits
 from affidavit.engine.versions import reading_versions
+from affidavit.infra import metrics, tracing
 from affidavit.infra.blobs import open_store
 from affidavit.infra.db import Database
+from affidavit.infra.exposition import exposed
 from affidavit.infra.fetch import FetchPolicy
 from affidavit.infra.logs import configure
 from affidavit.infra.queue import Doorbell
@@ -194,8 +197,11 @@ async def serve(settings: Settings) -> None:
         await _open(shop.db, stop)
         await shop.host.start()
         log.info("worker.started", slots=settings.worker_slots)
-        await Worker(shop, settings).run(stop)
+        metrics.SLOTS.set(settings.worker_slots)
+        async with exposed(settings.metrics_host, settings.metrics_port):
+            await Worker(shop, settings).run(stop)
     finally:
+        await asyncio.to_thread(tracing.stop)
         await shop.host.close()
         await shop.doorbell.close()
         await shop.db.close()
@@ -244,5 +250,8 @@ def main(arguments: Sequence[str]) -> int:
     parser.parse_args(arguments)
     settings = from_environment()
     configure(level=settings.log_level, form=settings.log_format)
+    version = importlib.metadata.version("affidavit")
+    metrics.BUILD.info({"version": version, "role": "worker"})
+    tracing.start(settings.otel_endpoint, role="worker", version=version)
     asyncio.run(serve(settings))
     return 0

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from time import perf_counter
 from typing import Final
 
@@ -196,6 +197,28 @@ def sweeping(name: str) -> Iterator[None]:
         raise
     finally:
         SWEEP_SECONDS.labels(name).observe(perf_counter() - began)
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """A metric as it is declared here: its name as it is asked for, and the names of its labels."""
+
+    name: str
+    kind: str
+    text: str
+    labels: tuple[str, ...]
+
+
+def declared() -> list[Declared]:
+    """Return all metrics of ours, for whoever checks what is built on them."""
+    found = []
+    for metric in globals().values():
+        if isinstance(metric, Counter | Gauge | Histogram | Info):
+            (family,) = metric.describe()
+            suffix = {"counter": "_total", "info": "_info"}.get(family.type, "")
+            labels = tuple(metric._labelnames)  # noqa: SLF001 - it has no other name
+            found.append(Declared(family.name + suffix, family.type, family.documentation, labels))
+    return found
 
 
 def render() -> bytes:

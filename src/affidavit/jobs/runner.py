@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import structlog
 
+from affidavit.infra import context, tracing
 from affidavit.infra.db import is_unavailable
 from affidavit.jobs import execution, verdict
 from affidavit.jobs.claim import Beat, Claim, Fenced
@@ -35,6 +36,14 @@ class Runner:
 
         Cancelling gives the task back without spending any of its budgets.
         """
+        ids = {"environment_id": held.environment_id, "request_id": held.request_id, "attempt": held.attempt}
+        with (
+            context.bound(**_ids(held), **ids),
+            tracing.span(f"task {held.kind}", kind="CONSUMER", parent=held.traceparent, **_ids(held), **ids),
+        ):
+            await self._run(held)
+
+    async def _run(self, held: Claim) -> None:
         work = asyncio.create_task(self._work(held))
         beat = asyncio.create_task(self._beat(held))
         try:
