@@ -16,6 +16,7 @@ import zlib
 from collections import Counter
 from pathlib import Path
 
+import pymupdf
 import pytest
 from PIL import Image
 
@@ -263,3 +264,30 @@ def test_mutilated_pdf_is_read_or_refused_never_a_surprise(seed: int) -> None:
         data[chance.randrange(len(data))] = chance.randrange(256)
     with contextlib.suppress(EngineError):
         read_bytes(bytes(data[: chance.randrange(len(data) // 2, len(data))]))
+
+
+def with_page_count(data: bytes, count: int) -> bytes:
+    """Let the root of the page tree tell another number of pages than it has."""
+    with pymupdf.open(stream=data, filetype="pdf") as pdf:
+        root = int(pdf.xref_get_key(pdf.pdf_catalog(), "Pages")[1].split()[0])
+        pdf.xref_set_key(root, "Count", str(count))
+        return bytes(pdf.tobytes())
+
+
+def test_a_page_tree_that_owns_up_to_fewer_pages_is_read_in_full() -> None:
+    opened = open_document(Source(with_page_count(text_pdf("one", "two", "three"), 1)), spec())
+    assert opened.page_count == 3
+    assert "three" in " ".join(word.text for word in opened.read_page(3).page.words)
+
+
+def test_a_page_tree_that_claims_more_pages_is_not_taken_at_less() -> None:
+    assert open_document(Source(with_page_count(text_pdf("one"), 2)), spec()).page_count == 2
+
+
+def test_what_a_page_tree_names_and_is_no_page_adds_none() -> None:
+    with pymupdf.open(stream=text_pdf("one", "two"), filetype="pdf") as pdf:
+        root = int(pdf.xref_get_key(pdf.pdf_catalog(), "Pages")[1].split()[0])
+        kids = pdf.xref_get_key(root, "Kids")[1]
+        pdf.xref_set_key(root, "Kids", f"{kids[:-1]} {pdf.pdf_catalog()} 0 R]")
+        data = bytes(pdf.tobytes())
+    assert open_document(Source(data), spec()).page_count == 2

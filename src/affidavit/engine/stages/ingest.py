@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import unicodedata
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import pymupdf
 from affidavit.engine import media
 from affidavit.engine.errors import CorruptDocument, NoPages, PasswordIncorrect, PasswordRequired
 from affidavit.engine.spec import Spec
+from affidavit.engine.stages import page_tree
 from affidavit.engine.stages.picture import ImageFile
 from affidavit.engine.stages.plain_text import TextFile
 from affidavit.engine.stages.sheet import PdfSheet, Sheet
@@ -92,6 +94,8 @@ def _open_pdf(data: bytes, password: str | None) -> PdfFile:
     try:
         pdf = pymupdf.open(stream=data, filetype="pdf")
         _unlock(pdf, password)
+        with contextlib.suppress(*PDF_ERRORS):  # a tree that cannot be walked stays as MuPDF sees it
+            page_tree.mend(pdf)
         count = pdf.page_count
     except PDF_ERRORS as error:
         raise CorruptDocument("it cannot be opened as a PDF, not even after repair") from error
