@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 
+import asyncpg
 import pytest
 
-from affidavit.infra.db import Database
+from affidavit.infra.db import Database, is_unavailable
 
 
 @pytest.fixture
@@ -35,3 +36,18 @@ async def test_whoever_waits_for_a_connection_is_served_before_those_who_came_la
     await asyncio.gather(*callers, return_exceptions=True)
 
     assert served[:20] == list(range(20))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        asyncpg.InternalClientError("cannot switch to state"),
+        asyncpg.InterfaceError("connection is closed"),
+        asyncpg.CrashShutdownError("terminating"),
+        ConnectionResetError(),
+        TimeoutError(),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_connection_that_breaks_is_no_ones_failure(error):
+    assert is_unavailable(error)

@@ -31,11 +31,10 @@ Handler = Callable[[Request, Any], Response]
 # What the database's client raises when the database is away, full or too slow.
 DATABASE_AWAY = (
     asyncpg.PostgresConnectionError,
-    asyncpg.CannotConnectNowError,
     asyncpg.TooManyConnectionsError,
-    asyncpg.AdminShutdownError,
-    asyncpg.QueryCanceledError,
+    asyncpg.OperatorInterventionError,  # shut down, crashed, starting up, or told to stop
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # a connection that broke between taking it and using it
     sqlalchemy.exc.DBAPIError,
     sqlalchemy.exc.TimeoutError,
     ConnectionError,

@@ -1,0 +1,272 @@
+"""Break an installation again and again while clients use it, then judge what is left of its promises.
+
+    python bench/nemesis.py [--faults 200] [--jobs 2000] [--seed 1] [--lease 4] [--only KIND]...
+
+Everything is real and on loopback: Postgres, Valkey, two API processes, three workers, clients, a receiver of
+webhooks. Faults come one after another from a seeded list; the order is the same for a seed, the moments are
+not. Exit status 1 when any invariant is broken.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import shutil
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from random import Random
+
+import asyncpg
+import httpx
+import psutil
+from figures import machine, percentile
+from stack import scratch
+from trial import audit, documents, faults
+from trial.faults import Fault
+from trial.installation import Installation, Times
+from trial.judgement import Evidence, Judgement, judge
+from trial.poisoner import Poisoner
+from trial.receiver import Receiver
+from trial.recovery import Recovery
+from trial.workload import Workload
+
+ENVIRONMENTS = 8  # pages are reused within one, so each document is read anew in each
+QUIET_SECONDS = 180.0  # for all jobs to end when the faults are over
+REFERENCE_SECONDS = 900.0
+MOST_SHOWN = 20
+
+
+def main() -> int:
+    """Run, judge and report."""
+    given = _parse()
+    print(f"{machine()}\n{' '.join(['python bench/nemesis.py', *sys.argv[1:]])}", flush=True)
+    with scratch() as folder, ExitStack() as stack:
+        receiver = stack.enter_context(Receiver(given.seed))
+        site = stack.enter_context(
+            Installation(
+                folder,
+                Times.scaled(given.lease),
+                apis=given.apis,
+                workers=given.workers,
+                settings=SETTINGS,
+            )
+        )
+        run = Run(given, site, receiver)
+        try:
+            return run.through()
+        finally:
+            if given.keep:
+                shutil.copytree(folder / "logs", given.keep, dirs_exist_ok=True)
+
+
+#: The schedule of webhooks is that of production, scaled.
+SETTINGS: dict[str, object] = {}
+
+
+class Run:
+    """One run over an installation that is up."""
+
+    def __init__(self, given: argparse.Namespace, site: Installation, receiver: Receiver) -> None:
+        self._given = given
+        self._site = site
+        self._receiver = receiver
+        self._rng = Random(f"nemesis {given.seed}")
+        self._recoveries: list[tuple[str, float | None]] = []
+
+    def through(self) -> int:
+        """Set up, inject all faults, wait for quiet, judge, report."""
+        given, site = self._given, self._site
+        samples = documents.make(max(len(documents.Sort), given.jobs // ENVIRONMENTS), given.seed)
+        keys = [site.run("keys", "create", "--environment", f"env-{n}") for n in range(ENVIRONMENTS)]
+        asyncio.run(self._witness())
+        workload = Workload(
+            [f"http://127.0.0.1:{role.port}" for role in site.apis], keys, samples, given.seed, None
+        )
+        started = time.monotonic()
+        with Poisoner(site, [sample for sample in samples if sample.sort is documents.Sort.POISON]):
+            workload.start()
+            self._inject_all(workload)
+            site.heal()
+            workload.finish()
+            self._receiver.is_patient = True
+            unfinished = self._await_quiet()
+        seconds = time.monotonic() - started
+        references = self._references(samples)
+        judgement = asyncio.run(self._judge(workload, references))
+        if unfinished:
+            judgement.against("every job ends", f"{unfinished} rows were not done in {QUIET_SECONDS:.0f} s")
+        self._judge_leftovers(judgement)
+        return self._report(judgement, workload, seconds)
+
+    def _inject_all(self, workload: Workload) -> None:
+        plan = faults.schedule(self._site, self._given.faults, self._rng, self._given.only)
+        for number, fault in enumerate(plan, start=1):
+            workload.allow(round(workload.size * (number + 0.5) / len(plan)))
+            time.sleep(self._rng.uniform(0.1, 1.5))
+            seconds = self._inject(fault)
+            self._recoveries.append((fault.name, seconds))
+            shown = "not within a minute" if seconds is None else f"{seconds:.1f} s"
+            print(f"{number:4d}/{len(plan)} {fault.name}: {shown}", flush=True)
+
+    def _inject(self, fault: Fault) -> float | None:
+        """Inject one fault and mend what it broke; return the seconds until nothing was amiss."""
+        with Recovery(self._site.database_url) as recovery:
+            fault.inject(self._site, self._rng)
+            self._site.heal()
+            return recovery.wait()
+
+    def _await_quiet(self) -> int:
+        """Wait until every job and delivery has ended; return how many had not."""
+        give_up = time.monotonic() + QUIET_SECONDS
+        while (left := asyncio.run(self._unfinished())) and time.monotonic() < give_up:
+            time.sleep(0.5)
+        return left
+
+    async def _witness(self) -> None:
+        connection = await asyncpg.connect(self._site.database_url)
+        try:
+            await audit.install(connection)
+        finally:
+            await connection.close()
+
+    async def _unfinished(self) -> int:
+        connection = await asyncpg.connect(self._site.database_url)
+        try:
+            return int(await connection.fetchval(UNFINISHED))
+        finally:
+            await connection.close()
+
+    def _references(self, samples: Sequence[documents.Sample]) -> dict[int, asyncpg.Record]:
+        """Run each document once more in an environment of its own, without faults; return the ends."""
+        key = self._site.run("keys", "create", "--environment", "reference")
+        url = f"http://127.0.0.1:{self._site.apis[0].port}"
+        ids: dict[str, int] = {}
+        with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {key}"}, trust_env=False) as client:
+            for sample in samples:
+                answer = client.post(
+                    "/v1/parse",
+                    data={"options": sample.options},
+                    files={"file": (f"{sample.number}.pdf", sample.data)},
+                    timeout=60,
+                )
+                while answer.status_code in (429, 503):
+                    time.sleep(1)
+                    answer = client.post(
+                        "/v1/parse",
+                        data={"options": sample.options},
+                        files={"file": (f"{sample.number}.pdf", sample.data)},
+                        timeout=60,
+                    )
+                ids[answer.raise_for_status().json()["id"]] = sample.number
+        give_up = time.monotonic() + REFERENCE_SECONDS
+        while asyncio.run(self._unfinished()):
+            if time.monotonic() > give_up:
+                raise SystemExit("the fault-free references did not end")
+            time.sleep(0.5)
+        return {ids[row["id"]]: row for row in asyncio.run(self._rows(list(ids)))}
+
+    async def _rows(self, ids: list[str]) -> list[asyncpg.Record]:
+        connection = await asyncpg.connect(self._site.database_url)
+        try:
+            return await connection.fetch(
+                "SELECT id, status, result_sha256, error->>'code' AS code FROM jobs WHERE id = ANY($1)", ids
+            )
+        finally:
+            await connection.close()
+
+    async def _judge(self, workload: Workload, references: dict[int, asyncpg.Record]) -> Judgement:
+        connection = await asyncpg.connect(self._site.database_url)
+        try:
+            environments = await connection.fetch("SELECT id FROM environments WHERE name LIKE 'env-%'")
+            return await judge(
+                connection,
+                Evidence(
+                    self._site, workload.ledger, references, None, [row["id"] for row in environments]
+                ),
+            )
+        finally:
+            await connection.close()
+
+    def _judge_leftovers(self, judgement: Judgement) -> None:
+        """Nothing of a dead worker may be left two leases after the last fault."""
+        time.sleep(2 * self._site.times.lease)
+        for process in self._site.leftovers():
+            judgement.against("no orphans", f"process {process.pid} {_command(process)}")
+        own = {str(role.process.pid) for role in self._site.workers if role.process}
+        for folder in (self._site.data / "scratch").iterdir():
+            if folder.name.rpartition("-")[2] not in own:
+                judgement.against("no orphans", f"{folder.name} in scratch")
+        for role in self._site.workers:
+            assert role.process
+            (scratch_of,) = (self._site.data / "scratch").glob(f"*-{role.process.pid}")
+            for left in scratch_of.iterdir():
+                if left.name != "host":
+                    judgement.against("no orphans", f"{left.name} in the scratch folder of {role.name}")
+
+    def _report(self, judgement: Judgement, workload: Workload, seconds: float) -> int:
+        kinds: dict[str, list[float]] = {}
+        for name, took in self._recoveries:
+            kinds.setdefault(name, []).append(float("inf") if took is None else took)
+        print(f"\n{len(self._recoveries)} faults of {len(kinds)} kinds in {seconds:.0f} s, seed {self._given.seed}")
+        print("\n| fault | times | p50 s | p99 s | max s |\n| --- | --: | --: | --: | --: |")
+        for name, values in sorted(kinds.items()):
+            p50, p99 = percentile(values, 0.5), percentile(values, 0.99)
+            print(f"| {name} | {len(values)} | {p50:.1f} | {p99:.1f} | {max(values):.1f} |")
+        print("\n" + "\n".join(f"{name}: {n}" for name, n in sorted(judgement.counts.items())))
+        print("answers: " + ", ".join(f"{n} x {what}" for what, n in workload.ledger.answers.most_common()))
+        print("receiver: " + ", ".join(f"{n} x {what}" for what, n in self._receiver.manners.most_common()))
+        for invariant, texts in judgement.violations.items():
+            print(f"\n{invariant}: {len(texts)} violations")
+            print("\n".join(f"  {text}" for text in texts[:MOST_SHOWN]))
+        print("\nNo invariant was broken." if judgement.is_clean else "\nBROKEN.")
+        self._write_json(judgement, kinds, seconds)
+        return 0 if judgement.is_clean else 1
+
+    def _write_json(self, judgement: Judgement, kinds: dict[str, list[float]], seconds: float) -> None:
+        if self._given.json is None:
+            return
+        report = {
+            "machine": machine(),
+            "command": sys.argv,
+            "seconds": seconds,
+            "recovery_seconds": kinds,
+            "counts": judgement.counts,
+            "violations": {name: texts for name, texts in judgement.violations.items() if texts},
+        }
+        self._given.json.write_text(json.dumps(report, indent=1, default=str))
+
+
+UNFINISHED = """
+SELECT (SELECT count(*) FROM jobs WHERE status NOT IN ('completed', 'failed', 'canceled'))
+    + (SELECT count(*) FROM job_tasks WHERE status IN ('queued', 'running'))
+"""
+
+
+def _command(process: psutil.Process) -> str:
+    try:
+        return " ".join(process.cmdline())[:100]
+    except psutil.Error:
+        return "gone"
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--faults", type=int, default=200)
+    parser.add_argument("--jobs", type=int, default=2000, help="about so many; batches count by their items")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--lease", type=float, default=4.0, help="seconds; beat and reap in proportion")
+    parser.add_argument("--apis", type=int, default=2)
+    parser.add_argument("--workers", type=int, default=3)
+    parser.add_argument("--only", action="append", default=[], help="a part of a fault's name; may be repeated")
+    parser.add_argument("--json", type=Path, help="write the report there too")
+    parser.add_argument("--keep", type=Path, help="copy the logs there")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

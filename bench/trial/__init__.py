@@ -1,0 +1,1 @@
+"""The parts of the nemesis: an installation to break, its workload, the faults and the judgement."""
