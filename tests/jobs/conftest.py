@@ -27,9 +27,10 @@ POLICY = ExecutionPolicy()
 LEASE = POLICY.lease
 LOOPBACK = ipaddress.ip_network("127.0.0.0/8")
 HERE = str(Path(__file__).parent)
-# The backends of this test's database that wait for a lock.
+# The backends of this test's database that wait for a lock; what they do is not for every role to see.
 WAITING = """
-SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+SELECT FROM pg_locks WHERE NOT granted
+AND pid IN (SELECT pid FROM pg_stat_activity WHERE datname = current_database())
 """
 
 

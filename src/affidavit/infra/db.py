@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from socket import gaierror
-from typing import Any, Final
+from typing import Final
 
 import asyncpg
 from sqlalchemy import MetaData, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import DeclarativeBase
+
+from affidavit.infra.connections import Connections, Role
 
 NAMING: Final = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -46,7 +46,6 @@ Scope = str | System  # an environment id, or SYSTEM
 LOCK_TIMEOUT: Final = timedelta(seconds=2)
 # No statement of ours is slow on purpose; one that is must not hold a connection for ever.
 STATEMENT_TIMEOUT: Final = timedelta(seconds=30)
-CONNECT_TIMEOUT: Final = timedelta(seconds=10)
 
 # What passes by itself, by the classes and codes of SQLSTATE (Postgres manual, appendix A).
 _PASSING_CLASSES: Final = ("08",)  # the connection was lost
@@ -63,10 +62,19 @@ _PASSING_CODES: Final = frozenset(
     }
 )
 
+_AWAY: Final = (
+    ConnectionError,
+    TimeoutError,
+    gaierror,
+    PoolTimeout,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # a connection that broke between taking it and using it
+)
+
 
 def is_unavailable(error: BaseException) -> bool:
     """Tell whether the same call may succeed later: the database was away, or someone stood in the way."""
-    if isinstance(error, (ConnectionError, TimeoutError, gaierror, PoolTimeout, asyncpg.InterfaceError)):
+    if isinstance(error, _AWAY):
         return True
     cause = error.orig if isinstance(error, DBAPIError) else error
     code = str(getattr(cause, "sqlstate", None) or "")
@@ -74,89 +82,83 @@ def is_unavailable(error: BaseException) -> bool:
     return is_cut or code in _PASSING_CODES or code.startswith(_PASSING_CLASSES)
 
 
+# Starts a statement of `fetch_in`, whose first argument is the environment. Whatever reads or writes rows has
+# to depend on `scope`, so that it comes after; if it came before, row-level security would refuse it.
+SCOPE: Final = "WITH scope AS MATERIALIZED (SELECT set_config('affidavit.environment_id', $1, true) AS id)"
+
+
 class Database:
-    """Connections to one Postgres. Whoever takes a Database owns the transactions that it opens."""
+    """Connections to one Postgres, `pool_size` at most. Whoever takes a Database owns its transactions."""
 
     def __init__(self, url: str, *, pool_size: int = 10, name: str = "affidavit") -> None:
-        self._url = url.replace("postgresql+asyncpg://", "postgresql://", 1)
-        self._settings = {
-            "application_name": name,
-            "lock_timeout": str(int(LOCK_TIMEOUT.total_seconds() * 1000)),
-            "statement_timeout": str(int(STATEMENT_TIMEOUT.total_seconds() * 1000)),
-            "idle_in_transaction_session_timeout": "60000",
-            "timezone": "UTC",
-        }
-        self._pool_size = pool_size
-        # asyncpg's pool lets whoever has just released a connection take it again before those who wait:
-        # with 64 callers on 10 connections the slowest hundredth waited 190 ms, and in turn 50 ms.
-        self._turn = asyncio.Semaphore(pool_size)
-        self._engine = create_async_engine(
-            self._url.replace("postgresql://", "postgresql+asyncpg://", 1),
-            pool_size=pool_size,
-            max_overflow=0,
-            pool_timeout=CONNECT_TIMEOUT.total_seconds(),
-            pool_pre_ping=False,
-            json_serializer=_dump_json,
-            hide_parameters=True,  # an error's text is logged, and what a document says is not
-            connect_args={"server_settings": self._settings, "timeout": CONNECT_TIMEOUT.total_seconds()},
+        self._connections = Connections(
+            url.replace("postgresql+asyncpg://", "postgresql://", 1),
+            pool_size,
+            {
+                "application_name": name,
+                "lock_timeout": str(int(LOCK_TIMEOUT.total_seconds() * 1000)),
+                "statement_timeout": str(int(STATEMENT_TIMEOUT.total_seconds() * 1000)),
+                "idle_in_transaction_session_timeout": "60000",
+                "timezone": "UTC",
+            },
         )
-        self._sessions = async_sessionmaker(self._engine, expire_on_commit=False, autoflush=False)
-        self._pool: asyncpg.Pool[asyncpg.Record] | None = None
 
     async def open(self) -> None:
-        """Open the pool of the single statements. Raises OSError or asyncpg errors."""
-        self._pool = await asyncpg.create_pool(
-            self._url,
-            min_size=1,
-            max_size=self._pool_size,
-            timeout=CONNECT_TIMEOUT.total_seconds(),
-            server_settings=self._settings,
-            init=_use_json,
-            # RESET after each statement costs a round trip and we leave nothing behind to reset.
-            reset=_keep_session,
-        )
+        """Connect once, to know that it can be done. Raises OSError or asyncpg errors."""
+        await self.fetch_row("SELECT 1")
 
     async def close(self) -> None:
         """Close every connection; waits for those in use."""
-        if self._pool is not None:
-            await self._pool.close()
-        await self._engine.dispose()
+        await self._connections.close()
 
     @asynccontextmanager
     async def begin(self, scope: Scope) -> AsyncIterator[AsyncSession]:
-        """Open one transaction for an environment, or for SYSTEM; commit at the end of the block."""
-        async with self._sessions() as session, session.begin():
-            if isinstance(scope, str):
-                await session.execute(_SET_SCOPE, {"environment_id": scope})
-            yield session
+        """Open one transaction for an environment, or for SYSTEM; commit at the end of the block.
+
+        It sees the rows of that environment alone: it acts as a role that row-level security holds for.
+        """
+        link = await self._connections.take(Role.APP if isinstance(scope, str) else Role.SYSTEM)
+        session = AsyncSession(link.session, expire_on_commit=False, autoflush=False)
+        try:
+            async with session, session.begin():
+                if isinstance(scope, str):
+                    await session.execute(_SET_SCOPE, {"environment_id": scope})
+                yield session
+        finally:
+            self._connections.give(link)
 
     async def fetch(self, statement: str, *args: object) -> list[asyncpg.Record]:
-        """Run one statement as its own transaction. Its scope is in its arguments."""
-        async with self._turn:
-            return await self._single().fetch(statement, *args)
+        """Run one statement as its own transaction, for SYSTEM."""
+        async with self._single(Role.SYSTEM) as connection:
+            return await connection.fetch(statement, *args)
 
     async def fetch_row(self, statement: str, *args: object) -> asyncpg.Record | None:
-        """Run one statement as its own transaction and return its first row."""
-        async with self._turn:
-            return await self._single().fetchrow(statement, *args)
+        """Run one statement as its own transaction, for SYSTEM, and return its first row."""
+        async with self._single(Role.SYSTEM) as connection:
+            return await connection.fetchrow(statement, *args)
 
-    def _single(self) -> asyncpg.Pool[asyncpg.Record]:
-        if self._pool is None:
-            raise RuntimeError("Database.open() was not awaited")
-        return self._pool
+    async def fetch_in(self, environment_id: str, statement: str, *args: object) -> list[asyncpg.Record]:
+        """Run one statement that starts with SCOPE as its own transaction, for an environment ($1)."""
+        async with self._single(Role.APP) as connection:
+            return await connection.fetch(statement, environment_id, *args)
+
+    async def fetch_row_in(self, environment_id: str, statement: str, *args: object) -> asyncpg.Record | None:
+        """Do the same and return the first row."""
+        async with self._single(Role.APP) as connection:
+            return await connection.fetchrow(statement, environment_id, *args)
+
+    @asynccontextmanager
+    async def _single(self, role: Role) -> AsyncIterator[asyncpg.Connection[asyncpg.Record]]:
+        link = await self._connections.take(role)
+        try:
+            yield link.raw
+        except (asyncpg.PostgresError, asyncpg.InterfaceError):
+            raise  # it was answered, or never sent: whether it is closed can be seen
+        except BaseException:
+            link.raw.terminate()  # nobody knows what it is still doing
+            raise
+        finally:
+            self._connections.give(link)
 
 
 _SET_SCOPE: Final = text("SELECT set_config('affidavit.environment_id', :environment_id, true)")
-
-
-def _dump_json(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"))
-
-
-async def _use_json(connection: asyncpg.Connection[asyncpg.Record]) -> None:
-    for name in ("json", "jsonb"):
-        await connection.set_type_codec(name, encoder=_dump_json, decoder=json.loads, schema="pg_catalog")
-
-
-async def _keep_session(connection: asyncpg.Connection[asyncpg.Record]) -> None:
-    """Do nothing: see `open`."""
