@@ -38,7 +38,7 @@ from affidavit.infra.secrets import Vault, derive
 from affidavit.jobs.gauges import Gauges
 from affidavit.jobs.service import Jobs
 from affidavit.jobs.submission import JobPolicy
-from affidavit.jobs.usage import is_document_in_use
+from affidavit.jobs.usage import why_document_stays
 from affidavit.settings import Settings
 
 log = structlog.get_logger()
@@ -100,7 +100,7 @@ def _services(settings: Settings, db: Database, doorbell: Doorbell) -> Services:
     return Services(
         accounts=Accounts(db, secret_key),
         documents=Documents(
-            db, blobs, is_document_in_use, FilePolicy(settings.max_upload_bytes, idempotency_ttl)
+            db, blobs, why_document_stays, FilePolicy(settings.max_upload_bytes, idempotency_ttl)
         ),
         jobs=Jobs(
             db,
@@ -173,7 +173,7 @@ def serve(settings: Settings) -> None:
         timeout_keep_alive=75,  # above the 60 s that common proxies keep theirs
         timeout_graceful_shutdown=25,
     )
-    server = _Server(config, app)
+    server = Server(config, app)
     try:
         server.run()
     except KeyboardInterrupt:
@@ -182,7 +182,7 @@ def serve(settings: Settings) -> None:
         sys.exit(STARTUP_FAILED)
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
     """uvicorn's server, which before it waits for open requests ends those that only wait for a job."""
 
     def __init__(self, config: uvicorn.Config, app: FastAPI) -> None:

@@ -228,6 +228,18 @@ class Settings(BaseSettings):
         description="Status requests for one job in a second before 429; the hint asks for one.",
     )
 
+    max_streams_per_key: PositiveInt = Field(
+        default=100, description="Event streams that one key may have open in one process before 429."
+    )
+    max_streams: PositiveInt = Field(
+        default=2000, description="Event streams that one process keeps open before 503; each is a socket."
+    )
+    stream_heartbeat_seconds: PositiveSeconds = Field(
+        default=15,
+        description="How often a silent event stream shows that it lives; below the 30 s after which "
+        "impatient proxies hang up.",
+    )
+
     # How long things are kept.
     result_ttl_hours: PositiveSeconds = Field(
         default=168, description="A result answers 410 so long after its job completed: one week."

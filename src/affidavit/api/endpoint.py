@@ -36,7 +36,7 @@ class Reply:
     status: int
     description: str
     model: type[BaseModel] | None = None
-    example: Mapping[str, Any] | None = None
+    example: Mapping[str, Any] | str | None = None
     media_type: str | None = "application/json"
     headers: tuple[str, ...] = ()
 
@@ -67,6 +67,7 @@ class Endpoint:
     body: Body | None = None
     query: type[Query] = NoQuery
     takes_prefer: bool = False
+    takes_last_event_id: bool = False
 
     @property
     def operation_id(self) -> str:

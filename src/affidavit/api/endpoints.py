@@ -8,8 +8,16 @@ from affidavit.accounts.principal import Scope
 from affidavit.api import examples
 from affidavit.api.endpoint import Body, Endpoint, Reply
 from affidavit.api.objects import Capabilities, FileObject, JobList, JobObject, Liveness, Readiness
-from affidavit.api.routes import files, jobs, operations, system
-from affidavit.api.wire import BatchBody, ExtractBody, ListQuery, ParseBody, SubmitQuery, WaitQuery
+from affidavit.api.routes import events, files, jobs, operations, system
+from affidavit.api.wire import (
+    BatchBody,
+    EventsQuery,
+    ExtractBody,
+    ListQuery,
+    ParseBody,
+    SubmitQuery,
+    WaitQuery,
+)
 from affidavit.engine.result import Result
 
 _SOURCE_CODES: Final = (
@@ -54,6 +62,19 @@ job's own error as `job_error`.
 
 With an `Idempotency-Key` the same request can be sent again: it answers with the first job as it is
 now, 200 and `Idempotent-Replayed: true`."""
+
+_HOW_TO_FOLLOW: Final = """Server-Sent Events, of a job or of a batch:
+
+- `job.STATUS` with `id`: a transition. The ids count from 1 within the job, and none is left out: send
+  the last one as `Last-Event-ID`, to this or any other process, and the stream goes on after it.
+- `job` without `id`: the job object as it is now, after the transitions that are sent at the start and
+  after each later one.
+- `progress` without `id`: the `progress` member of the job, and `children` of a batch, when it changed.
+- comments: heartbeats.
+
+The stream ends after the `job` that follows the terminal transition; asked for again with that id it
+answers 204, at which browsers stop. It also ends after a quarter of an hour and when the process stops:
+come back with the last id. Without an id it begins with the job's first transition."""
 
 FILES: Final = (
     Endpoint(
@@ -236,6 +257,22 @@ JOBS: Final = (
             "RESULT_EXPIRED",
         ),
         scopes=(Scope.JOBS_READ,),
+    ),
+    Endpoint(
+        "GET",
+        "/v1/jobs/{job_id}/events",
+        events.follow,
+        "jobs",
+        "Follow a job",
+        _HOW_TO_FOLLOW,
+        (
+            Reply(200, "The events.", media_type="text/event-stream", example=examples.EVENTS),
+            Reply(204, "Nothing is left: the id is that of the job's last event.", media_type=None),
+        ),
+        codes=("NOT_FOUND", "LAST_EVENT_ID_INVALID", "TOO_MANY_STREAMS", "OVERLOADED"),
+        scopes=(Scope.JOBS_READ,),
+        query=EventsQuery,
+        takes_last_event_id=True,
     ),
     Endpoint(
         "DELETE",

@@ -88,6 +88,26 @@ BATCH_JOB: Final[Example] = {
     "children": {"queued": 2},
 }
 
+EVENTS: Final = f"""retry: 1000
+
+id: 1
+event: job.queued
+data: {{"job_id":"{JOB_ID}","seq":1,"type":"job.queued","status":"queued","at":"2026-03-14T09:26:53.589793Z","detail":{{}}}}
+
+id: 2
+event: job.processing
+data: {{"job_id":"{JOB_ID}","seq":2,"type":"job.processing","status":"processing","at":"2026-03-14T09:26:53.702114Z","detail":{{}}}}
+
+event: job
+data: {{"id":"{JOB_ID}","kind":"job","operation":"extract","status":"processing"}}
+
+event: progress
+data: {{"percent":45,"stage":"ocr","message":"OCR page 3","pages":{{"total":12,"done":2,"failed":0}}}}
+
+: heartbeat
+
+"""  # noqa: E501 - the wire wraps no lines
+
 JOB_LIST: Final[Example] = {"items": [JOB], "next_cursor": "am9iXzAxa3ozdjVtN3E4cjlzMHQxdjJ3M3g0eTV6"}
 
 RESULT: Final[Example] = {
@@ -189,6 +209,7 @@ CAPABILITIES: Final[Example] = {
         "sync_wait_seconds": 30,
         "deadline_seconds": 86_400,
         "status_polls_per_second": 10,
+        "streams_per_key": 100,
     },
 }
 

@@ -134,6 +134,7 @@ class LimitsObject(Answer):
     sync_wait_seconds: float
     deadline_seconds: int
     status_polls_per_second: float
+    streams_per_key: int
 
 
 class Capabilities(Answer):

@@ -50,6 +50,13 @@ _IDEMPOTENCY_KEY: Final[Json] = {
     "schema": {"type": "string", "minLength": 1, "maxLength": 257},
     "example": "order-4711-invoice",
 }
+_LAST_EVENT_ID: Final[Json] = {
+    "name": "Last-Event-ID",
+    "in": "header",
+    "description": "The id of the last event that arrived: the stream goes on after it.",
+    "schema": {"type": "string", "pattern": "^[0-9]{1,9}$"},
+    "example": "2",
+}
 _ABOUT: Final = """Send documents, get back values that cite the words on the page they came from.
 
 Errors are `application/problem+json` (RFC 9457) with a `code` from a closed list; `errors[]` points at
@@ -125,6 +132,8 @@ def _parameters(endpoint: Endpoint) -> list[Json]:
         )
     if endpoint.takes_prefer:
         parameters.append(_PREFER)
+    if endpoint.takes_last_event_id:
+        parameters.append(_LAST_EVENT_ID)
     if endpoint.body is not None:
         parameters.append(_IDEMPOTENCY_KEY)
     return parameters
@@ -239,7 +248,9 @@ def _problem(code: str) -> Json:
 _RETRYABLE: Final = frozenset(
     {
         "IDEMPOTENCY_IN_PROGRESS",
+        "OVERLOADED",
         "RATE_LIMITED",
+        "TOO_MANY_STREAMS",
         "REQUEST_TIMEOUT",
         "UNAVAILABLE",
         "NOT_READY",

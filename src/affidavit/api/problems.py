@@ -35,6 +35,9 @@ _REQUEST: Final[Mapping[str, Kind]] = {
     ),
     "REQUEST_INVALID": Kind(422, "Invalid request", "Mend the fields that errors[] points at."),
     "IDEMPOTENCY_KEY_INVALID": Kind(422, "Invalid Idempotency-Key", "Use 1 to 255 visible ASCII characters."),
+    "LAST_EVENT_ID_INVALID": Kind(
+        422, "Invalid Last-Event-ID", "Send the id of an event of this job, or none to start anew."
+    ),
     "CURSOR_INVALID": Kind(422, "Invalid cursor", "Start again without a cursor."),
     "SOURCE_MISSING": Kind(
         422, "No source", "Give exactly one source: a file, URL, file_id, base64 or text."
@@ -43,6 +46,8 @@ _REQUEST: Final[Mapping[str, Kind]] = {
     "BASE64_INVALID": Kind(422, "Invalid base64", "Encode the file in standard base64, with padding."),
     "SERVICE_ERROR": Kind(500, "Refused", "Report it with the request_id."),
     "RATE_LIMITED": Kind(429, "Too many requests", "Wait for Retry-After; poll as retry_after_ms says."),
+    "TOO_MANY_STREAMS": Kind(429, "Too many event streams", "Close one, or poll the job instead."),
+    "OVERLOADED": Kind(503, "Overloaded", "Try again after Retry-After."),
     "INTERNAL_ERROR": Kind(500, "Internal error", "Try again; report it with the request_id if it stays."),
     "UNAVAILABLE": Kind(503, "Temporarily unavailable", "Try again after Retry-After."),
     "NOT_READY": Kind(503, "Not ready", "Wait until the parts that are named are up."),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -15,7 +16,7 @@ from affidavit.documents.service import FileView
 from affidavit.errors import FieldError
 from affidavit.infra import metrics
 from affidavit.jobs.status import JobKind
-from affidavit.jobs.views import JobPage, JobView
+from affidavit.jobs.views import JobPage, JobView, Progress, Transition
 
 JSON: Final = "application/json"
 PROBLEM_JSON: Final = "application/problem+json"
@@ -49,12 +50,7 @@ def render_job(view: JobView, public_url: str) -> dict[str, Any]:
         "kind": view.kind,
         "operation": view.operation,
         "status": view.status,
-        "progress": {
-            "percent": view.percent,
-            "stage": view.stage,
-            "message": view.message,
-            "pages": {"total": view.pages_total, "done": view.pages_done, "failed": view.pages_failed},
-        },
+        "progress": render_progress(replace(Progress.of(view), children=None)),
         "queue_position": view.queue_position,
         "created_at": view.created_at,
         "started_at": view.started_at,
@@ -76,6 +72,33 @@ def render_job(view: JobView, public_url: str) -> dict[str, Any]:
     if view.kind is JobKind.BATCH:
         body["children"] = view.children or {}
     return body
+
+
+def render_progress(progress: Progress) -> dict[str, Any]:
+    """Return the progress member of a job; `children` only for a batch."""
+    body: dict[str, Any] = {
+        "percent": progress.percent,
+        "stage": progress.stage,
+        "message": progress.message,
+        "pages": {
+            "total": progress.pages_total,
+            "done": progress.pages_done,
+            "failed": progress.pages_failed,
+        },
+    }
+    return body if progress.children is None else {**body, "children": progress.children}
+
+
+def render_transition(job_id: str, transition: Transition) -> dict[str, Any]:
+    """Return one move of a job."""
+    return {
+        "job_id": job_id,
+        "seq": transition.seq,
+        "type": transition.type,
+        "status": transition.status,
+        "at": transition.at,
+        "detail": transition.detail,
+    }
 
 
 def render_page(page: JobPage, public_url: str) -> dict[str, Any]:

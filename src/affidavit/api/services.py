@@ -9,7 +9,7 @@ from typing import Any, cast
 from starlette.requests import Request
 
 from affidavit.accounts.service import Accounts
-from affidavit.api.limits import PollLimit
+from affidavit.api.limits import PollLimit, StreamLimit
 from affidavit.documents.service import Documents
 from affidavit.infra.blobs import BlobStore
 from affidavit.infra.db import Database
@@ -28,6 +28,7 @@ class ApiPolicy:
     sync_wait_seconds: float
     min_free_disk_bytes: int
     max_deadline_seconds: int
+    heartbeat_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ class Services:
     fetch: FetchPolicy
     secret: bytes  # keys the digests of passwords in the fingerprints of idempotency
     poll_limit: PollLimit
+    stream_limit: StreamLimit
     capabilities: Mapping[str, Any]
     policy: ApiPolicy
 

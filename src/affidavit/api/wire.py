@@ -193,6 +193,19 @@ class WaitQuery(Query):
     ] = 0
 
 
+class EventsQuery(Query):
+    """Where to go on in the events of a job."""
+
+    last_event_id: Annotated[
+        str | None,
+        Field(
+            max_length=20,
+            description="As the header Last-Event-ID, for the first request of readers that cannot set it. "
+            "The header wins.",
+        ),
+    ] = None
+
+
 _RFC_3339 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)")
 
 

@@ -11,27 +11,28 @@ import asyncpg
 
 from affidavit.errors import FieldError, RequestInvalid
 from affidavit.infra.db import Database
+from affidavit.jobs.order import QUEUE_POSITION
 from affidavit.jobs.status import JobKind, JobStatus
-from affidavit.jobs.views import JobFilter, JobPage, JobView, retry_after_ms
-
-# A position past this is shown as this: counting a long queue for every poll would cost more than
-# the number is worth.
-POSITION_CAP: Final = 1000
+from affidavit.jobs.views import (
+    Glance,
+    JobFilter,
+    JobPage,
+    JobView,
+    Progress,
+    Transition,
+    retry_after_ms,
+)
 
 _COLUMNS: Final = f"""
     j.id, j.kind, j.operation, j.status, j.percent, j.stage, j.message, j.pages_total, j.pages_done,
     j.pages_failed, j.created_at, j.started_at, j.updated_at, j.completed_at, j.result_sha256,
     j.result_size_bytes, j.result_expires_at, j.purged_at, j.store, j.bundle_id, j.manifest_sha256, j.review,
-    j.error, j.retry_of, j.parent_id, j.document_id, j.metadata,
+    j.error, j.retry_of, j.parent_id, j.document_id, j.metadata, j.event_seq,
     j.result_expires_at <= now() AS expired,
     extract(epoch FROM now() - j.started_at) * 1000 AS running_ms,
-    CASE WHEN j.status = 'queued' THEN (
-        SELECT count(*) FROM (
-            SELECT FROM job_tasks t JOIN job_tasks o ON o.status = 'queued'
-                AND (-o.priority, o.created_at, o.id) < (-t.priority, t.created_at, t.id)
-            WHERE t.job_id = j.id AND t.n = 1 LIMIT {POSITION_CAP}) ahead)
+    CASE WHEN j.status = 'queued' THEN {QUEUE_POSITION}
     END AS queue_position
-"""  # noqa: S608 - a constant of ours
+"""
 
 _ONE: Final = f"SELECT {_COLUMNS} FROM jobs j WHERE j.environment_id = $1 AND j.id = $2"  # noqa: S608
 
@@ -53,9 +54,20 @@ SELECT parent_id, status, count(*) AS n FROM jobs
 WHERE environment_id = $1 AND parent_id = ANY($2) GROUP BY parent_id, status
 """
 
-_SETTLED: Final = """
-SELECT id FROM jobs WHERE id = ANY($1)
-AND status IN ('completed', 'failed', 'canceled', 'review_required')
+# For the poller, which looks for jobs of all environments at once; $2 are batches to count.
+_GLANCES: Final = """
+SELECT j.id, j.status, j.event_seq, j.percent, j.stage, j.message,
+    j.pages_total, j.pages_done, j.pages_failed,
+    CASE WHEN j.id = ANY($2) THEN (
+        SELECT jsonb_object_agg(k.status, k.n)
+        FROM (SELECT c.status, count(*) AS n FROM jobs c WHERE c.parent_id = j.id GROUP BY c.status) k)
+    END AS children
+FROM jobs j WHERE j.id = ANY($1)
+"""
+
+_TRANSITIONS: Final = """
+SELECT seq, type, status, detail, created_at FROM job_events
+WHERE environment_id = $1 AND job_id = $2 AND seq > $3 ORDER BY seq
 """
 
 _QUEUE: Final = """
@@ -107,9 +119,33 @@ async def find_page(
     )
 
 
-async def find_settled(db: Database, job_ids: list[str]) -> set[str]:
-    """Return those of these jobs that have nothing more to wait for."""
-    return {row["id"] for row in await db.fetch(_SETTLED, job_ids)}
+async def find_glances(db: Database, job_ids: list[str], batches: list[str]) -> dict[str, Glance]:
+    """Look at these jobs, of whatever environment, in one statement; count the items of `batches`."""
+    return {row["id"]: _glance(row) for row in await db.fetch(_GLANCES, job_ids, batches)}
+
+
+def _glance(row: asyncpg.Record) -> Glance:
+    progress = (
+        Progress(
+            row["percent"],
+            row["stage"],
+            row["message"],
+            row["pages_total"],
+            row["pages_done"],
+            row["pages_failed"],
+        )
+        if row["children"] is None
+        else Progress.of_batch(row["children"])
+    )
+    return Glance(JobStatus(row["status"]), row["event_seq"], progress)
+
+
+async def find_transitions(db: Database, environment_id: str, job_id: str, after: int) -> list[Transition]:
+    """Return a job's transitions later than the one of that number, in order."""
+    return [
+        Transition(row["seq"], row["type"], JobStatus(row["status"]), row["detail"], row["created_at"])
+        for row in await db.fetch(_TRANSITIONS, environment_id, job_id, after)
+    ]
 
 
 async def count_queue(db: Database) -> tuple[int, float | None]:
@@ -124,6 +160,7 @@ def view(row: asyncpg.Record, children: dict[str, int] | None = None) -> JobView
     """Build the view of a row of `find`; `children` are a batch's items by status."""
     status = JobStatus(row["status"])
     total, done, failed, percent = _progress(row, children)
+    position = row["queue_position"]
     return JobView(
         id=row["id"],
         kind=JobKind(row["kind"]),
@@ -135,7 +172,7 @@ def view(row: asyncpg.Record, children: dict[str, int] | None = None) -> JobView
         pages_total=total,
         pages_done=done,
         pages_failed=failed,
-        queue_position=row["queue_position"],
+        queue_position=position,
         created_at=row["created_at"],
         started_at=row["started_at"],
         updated_at=row["updated_at"],
@@ -153,11 +190,12 @@ def view(row: asyncpg.Record, children: dict[str, int] | None = None) -> JobView
         retry_after_ms=retry_after_ms(
             status=status,
             stage=row["stage"],
-            queue_position=row["queue_position"],
+            queue_position=position,
             pages_total=total,
             pages_done=done,
             running_ms=float(row["running_ms"] or 0),
         ),
+        event_seq=row["event_seq"],
         children=children,
     )
 
@@ -170,10 +208,8 @@ def is_available(row: asyncpg.Record) -> bool:
 def _progress(row: asyncpg.Record, children: dict[str, int] | None) -> tuple[int | None, int, int, int]:
     if children is None:
         return row["pages_total"], row["pages_done"], row["pages_failed"], row["percent"]
-    total = sum(children.values())
-    failed = children.get(JobStatus.FAILED, 0)
-    ended = failed + children.get(JobStatus.COMPLETED, 0) + children.get(JobStatus.CANCELED, 0)
-    return total, ended, failed, 100 * ended // total if total else 100
+    counted = Progress.of_batch(children)
+    return counted.pages_total, counted.pages_done, counted.pages_failed, counted.percent
 
 
 async def _count_children(db: Database, environment_id: str, parents: list[str]) -> dict[str, dict[str, int]]:
@@ -234,4 +270,5 @@ def queued_view(job: dict[str, Any], created_at: datetime | None = None) -> JobV
         retry_after_ms=retry_after_ms(
             status=status, stage=None, queue_position=0, pages_total=None, pages_done=0, running_ms=0
         ),
+        event_seq=1,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import timedelta
 from typing import Protocol
 
@@ -14,10 +14,11 @@ from affidavit.infra.db import Database
 from affidavit.infra.idempotency import Fingerprint
 from affidavit.infra.ids import new_id
 from affidavit.infra.queue import Doorbell
-from affidavit.jobs import acceptance, ending, repository
+from affidavit.jobs import acceptance, ending, repository, stream
 from affidavit.jobs.acceptance import Draft
 from affidavit.jobs.models import Job
 from affidavit.jobs.status import TERMINAL, JobKind, JobStatus
+from affidavit.jobs.stream import News
 from affidavit.jobs.submission import JobPolicy, Priority, Submission
 from affidavit.jobs.views import Accepted, JobFilter, JobPage, JobView, QueueHealth, StoredResult
 from affidavit.jobs.watch import Watch
@@ -43,6 +44,10 @@ class Jobs:
         self._sealer = sealer
         self._policy = policy
         self._watch = Watch(db, policy.poll_interval)
+
+    def drain(self) -> None:
+        """Send away whoever waits for a job or follows one: the process is about to stop."""
+        self._watch.drain()
 
     async def close(self) -> None:
         """Stop waiting for jobs."""
@@ -88,6 +93,10 @@ class Jobs:
             return found
         await self._watch.settled(job_id, seconds)
         return await self.get(environment_id, job_id)
+
+    def follow(self, environment_id: str, job_id: str, after: int) -> AsyncIterator[News]:
+        """Yield what happens to a job that is there, from its transition after that number on."""
+        return stream.follow(self._db, self._watch, environment_id, job_id, after)
 
     async def cancel(self, environment_id: str, job_id: str) -> JobView:
         """Cancel a job, or a batch with all its unfinished items.

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from affidavit.jobs.status import TERMINAL, JobKind, JobStatus
 
@@ -46,7 +46,80 @@ class JobView:
     file_id: str | None
     metadata: dict[str, str]
     retry_after_ms: int | None
+    event_seq: int
     children: dict[str, int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a job is; pages of a job, jobs of a batch."""
+
+    percent: int
+    stage: str | None
+    message: str | None
+    pages_total: int | None
+    pages_done: int
+    pages_failed: int
+    children: dict[str, int] | None = None
+
+    @classmethod
+    def of(cls, view: JobView) -> Self:
+        """Return the progress of a job that was read as a whole."""
+        return cls(
+            view.percent,
+            view.stage,
+            view.message,
+            view.pages_total,
+            view.pages_done,
+            view.pages_failed,
+            view.children,
+        )
+
+    @classmethod
+    def of_batch(cls, children: dict[str, int]) -> Self:
+        """Return the progress of a batch with so many jobs in each status."""
+        total = sum(children.values())
+        failed = children.get(JobStatus.FAILED, 0)
+        ended = failed + children.get(JobStatus.COMPLETED, 0) + children.get(JobStatus.CANCELED, 0)
+        percent = 100 * ended // total if total else 100
+        return cls(percent, None, None, total, ended, failed, children)
+
+    def is_news_after(self, shown: Progress) -> bool:
+        """Tell whether it differs, and is not an older count of a batch's items."""
+        if shown.children is not None and (self.children is None or self.pages_done < shown.pages_done):
+            return False
+        return self != shown
+
+
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """What one look at a job's row tells. The progress of a batch needs its items to be counted."""
+
+    status: JobStatus
+    event_seq: int
+    progress: Progress
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing more happens by itself."""
+        return self.status in TERMINAL or self.status is JobStatus.REVIEW_REQUIRED
+
+    def with_children(self, children: dict[str, int] | None) -> Glance:
+        """Return the same with the progress of a batch whose items were counted."""
+        if children is None or self.progress.children is not None:
+            return self
+        return replace(self, progress=Progress.of_batch(children))
+
+
+@dataclass(frozen=True, slots=True)
+class Transition:
+    """One move of a job, as its log has it; `seq` counts from 1 within the job."""
+
+    seq: int
+    type: str
+    status: JobStatus
+    detail: dict[str, Any]
+    at: datetime
 
 
 def retry_after_ms(

@@ -22,7 +22,7 @@ METADATA = "metadata."
 async def show(request: Request) -> Response:
     """Return a job, at once or when it ends."""
     principal = await authorize(request, Scope.JOBS_READ)
-    job_id = _job_id(request)
+    job_id = job_id_of(request)
     used = services(request)
     used.poll_limit.count(principal.environment_id, job_id)
     wait = parse_query(request, WaitQuery).wait if request.scope["query_string"] else 0
@@ -47,7 +47,7 @@ async def result(request: Request) -> Response:
     """Stream the result of a job."""
     principal = await authorize(request, Scope.JOBS_READ)
     refuse_query(request)
-    return await result_response(request, services(request), principal.environment_id, _job_id(request))
+    return await result_response(request, services(request), principal.environment_id, job_id_of(request))
 
 
 async def cancel(request: Request) -> Response:
@@ -55,11 +55,12 @@ async def cancel(request: Request) -> Response:
     principal = await authorize(request, Scope.JOBS_WRITE)
     refuse_query(request)
     used = services(request)
-    view = await used.jobs.cancel(principal.environment_id, _job_id(request))
+    view = await used.jobs.cancel(principal.environment_id, job_id_of(request))
     return job_response(view, used.policy.public_url)
 
 
-def _job_id(request: Request) -> str:
+def job_id_of(request: Request) -> str:
+    """Return the job's id from the path. Raises NotFound for what is no id."""
     job_id = str(request.path_params["job_id"])
     if not is_id(job_id, "job"):
         raise NotFound("job")
