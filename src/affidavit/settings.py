@@ -270,6 +270,45 @@ class Settings(BaseSettings):
         default=3, description="Redirects that a URL source may take; each one is judged anew."
     )
 
+    # Webhooks.
+    webhook_allowed_networks: Annotated[tuple[Network, ...], NoDecode] = Field(
+        default=(),
+        description="Private networks that webhooks may be sent into, as 10.1.0.0/16,fd00::/8. "
+        "Empty: public addresses only.",
+    )
+    webhook_allow_http: bool = Field(
+        default=False, description="Whether webhooks may use http, which anyone on the way can read."
+    )
+    webhook_timeout_seconds: PositiveSeconds = Field(
+        default=20,
+        description="Longest time of one attempt, from looking up the name to the end of the answer.",
+    )
+    webhook_concurrency: PositiveInt = Field(
+        default=64, description="Webhooks that one worker process sends at once."
+    )
+    webhook_endpoint_concurrency: PositiveInt = Field(
+        default=8,
+        description="Webhooks that are sent to one endpoint at once, by all workers together: a slow "
+        "endpoint holds no more slots than these.",
+    )
+    webhook_poll_seconds: PositiveSeconds = Field(
+        default=0.25, description="How often an idle worker looks for webhooks that are due."
+    )
+    webhook_schedule_scale: PositiveSeconds = Field(
+        default=1,
+        description="Multiplies the delays between attempts, 75 hours in all, and the pauses of the circuit "
+        "breaker. Below 1 for tests only.",
+    )
+    webhook_disable_after_hours: PositiveSeconds = Field(
+        default=120, description="An endpoint that fails for so long without one success is disabled."
+    )
+    webhook_retention_days: PositiveInt = Field(
+        default=30, description="The log of deliveries is kept, and can be redelivered, for so long."
+    )
+    webhook_max_endpoints: PositiveInt = Field(
+        default=100, description="Most webhook endpoints of one environment."
+    )
+
     @field_validator("database_url", "database_owner_url")
     @classmethod
     def _name_the_driver(cls, url: str | None) -> str | None:
@@ -313,7 +352,7 @@ class Settings(BaseSettings):
             raise ValueError("must start with http:// or https://")
         return url.rstrip("/")
 
-    @field_validator("fetch_allowed_networks", mode="before")
+    @field_validator("fetch_allowed_networks", "webhook_allowed_networks", mode="before")
     @classmethod
     def _split_networks(cls, value: Any) -> Any:
         if isinstance(value, str):

@@ -37,7 +37,6 @@ class Endpoint(Base):
     status: Mapped[str] = mapped_column(Text, server_default="enabled")
     disabled_reason: Mapped[str | None] = mapped_column(Text)
     disabled_at: Mapped[datetime | None] = mapped_column(Timestamp)
-    failing_since: Mapped[datetime | None] = mapped_column(Timestamp)
     sealed_secret: Mapped[bytes] = mapped_column(LargeBinary)
     sealed_previous: Mapped[bytes | None] = mapped_column(LargeBinary)
     previous_until: Mapped[datetime | None] = mapped_column(Timestamp)
@@ -128,15 +127,16 @@ class Attempt(Base):
 
 
 class Lane(Base):
-    """The circuit breaker of one receiver: an endpoint, or an origin that submissions name.
+    """A receiver that fails: an endpoint, or an origin that submissions name. Its circuit breaker.
 
-    There is a row once an attempt has failed. `failures` counts those since the last success.
+    The row is there from the first failed attempt to the next success; `failures` counts between.
     """
 
     __tablename__ = "webhook_lanes"
 
     lane: Mapped[str] = mapped_column(Text, primary_key=True)
     environment_id: Mapped[str] = mapped_column(Text)
-    failures: Mapped[int] = mapped_column(Integer, server_default="0")
+    failures: Mapped[int] = mapped_column(Integer)
+    failing_since: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
     open_until: Mapped[datetime | None] = mapped_column(Timestamp)
     updated_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now(), index=True)

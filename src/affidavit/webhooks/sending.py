@@ -1,0 +1,277 @@
+"""The sender: lease what is due, post it, write down what came of it. Any number may run at once."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import ssl
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import Final, Protocol
+
+import structlog
+
+from affidavit.infra.db import SYSTEM, Database, is_unavailable
+from affidavit.infra.fetch import FetchPolicy
+from affidavit.infra.fetch_errors import AddressForbidden, FetchError, TimedOut, TlsFailed, UrlInvalid
+from affidavit.infra.fetch_network import Resolver
+from affidavit.infra.post import Answer, Broken, post
+from affidavit.infra.secrets import SecretUnreadable
+from affidavit.webhooks import ending, leasing, repository
+from affidavit.webhooks.event import DisabledReason, Failure
+from affidavit.webhooks.leasing import Leased, Limits, Outcome, Settled
+from affidavit.webhooks.rendering import origin
+from affidavit.webhooks.schedule import Schedule
+from affidavit.webhooks.signing import new_secret, signed_headers
+
+log = structlog.get_logger()
+
+MARGIN: Final = timedelta(seconds=10)  # of a lease after the POST's deadline, to write the outcome
+MARK_RETRY_SECONDS: Final = 0.2
+HEAD_BYTES: Final = 1024  # of an answer's body that are kept
+THROTTLING: Final = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
+MAX_THROTTLE: Final = timedelta(minutes=5)  # how long one Retry-After holds up all of a receiver's messages
+_SECONDS: Final = re.compile(r"\d{1,9}\Z")
+_UNPRINTABLE: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
+
+
+class Sealer(Protocol):
+    """Opens what was sealed, and seals the default secret that nobody has made yet."""
+
+    def seal(self, plain: bytes, owner: str) -> bytes: ...
+
+    def open(self, sealed: bytes, owner: str) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True)
+class SendPolicy:
+    """How to send: where to, how often, how many at once.
+
+    `targets` says what may be posted to, the deadline of an attempt (`total_seconds`) and how much of
+    an answer is read (`max_bytes`). An endpoint that has failed for `disable_after`, at least
+    `disable_failures` times and never succeeded between, is switched off.
+    """
+
+    targets: FetchPolicy
+    schedule: Schedule = field(default_factory=Schedule)
+    limits: Limits = field(default_factory=Limits)
+    concurrency: int = 64
+    poll: timedelta = timedelta(milliseconds=250)
+    disable_after: timedelta = timedelta(days=5)
+    disable_failures: int = 10
+
+    @property
+    def lease(self) -> timedelta:
+        """Return how long a delivery belongs to its sender."""
+        return timedelta(seconds=self.targets.total_seconds) + MARGIN
+
+
+class Sender:
+    """Owns the slots of one process. What it leased and did not mark is sent again by another."""
+
+    def __init__(
+        self,
+        db: Database,
+        sealer: Sealer,
+        policy: SendPolicy,
+        *,
+        resolver: Resolver | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self._db = db
+        self._sealer = sealer
+        self._policy = policy
+        self._resolver = resolver
+        self._tls = tls
+        self._wake = asyncio.Event()
+        self._flying: set[asyncio.Task[None]] = set()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Send until `stop` is set, then let what is under way end; an attempt has a deadline."""
+        while not stop.is_set():
+            if await self._lease() == 0:
+                await self._rest(stop)
+        if self._flying:
+            await asyncio.wait(self._flying)
+
+    async def send_due(self) -> int:
+        """Send what is due now, once, and return how many there were."""
+        leased = await self._lease()
+        if self._flying:
+            await asyncio.wait(self._flying)
+        return leased
+
+    async def _lease(self) -> int:
+        free = self._policy.concurrency - len(self._flying)
+        if free <= 0:
+            return 0
+        try:
+            leased = await leasing.lease(self._db, free, self._policy.lease, self._policy.limits)
+        except Exception as error:  # noqa: BLE001 - the database may be away; try again
+            log.warning("webhook.lease_failed", error=type(error).__name__)
+            return 0
+        for held in leased:
+            task = asyncio.create_task(self._deliver(held))
+            self._flying.add(task)
+            task.add_done_callback(self._landed)
+        return len(leased)
+
+    def _landed(self, task: asyncio.Task[None]) -> None:
+        self._flying.discard(task)
+        self._wake.set()
+
+    async def _rest(self, stop: asyncio.Event) -> None:
+        """Wait for a slot, the next poll or the stop, whichever is first."""
+        waiting = [asyncio.create_task(self._wake.wait()), asyncio.create_task(stop.wait())]
+        await asyncio.wait(
+            waiting, timeout=self._policy.poll.total_seconds(), return_when=asyncio.FIRST_COMPLETED
+        )
+        for each in waiting:
+            each.cancel()
+        self._wake.clear()
+
+    async def _deliver(self, held: Leased) -> None:
+        try:
+            if held.obstacle is not None:
+                await leasing.close(self._db, held, held.obstacle)
+                return
+            await self._mark(held, await self._attempt(held))
+        except Exception as error:  # noqa: BLE001 - the lease ends, and it is sent again
+            log.warning("webhook.delivery_failed", delivery_id=held.id, error=type(error).__name__)
+
+    async def _attempt(self, held: Leased) -> Outcome:
+        began = time.monotonic()
+        answer: Answer | None = None
+        failure: Failure | None = None
+        try:
+            answer = await self._post(held)
+        except SecretUnreadable:
+            failure = Failure.SECRET_UNREADABLE
+        except FetchError as error:
+            failure = _failure(error)
+        latency = time.monotonic() - began
+        return self._outcome(held, answer, failure, latency)
+
+    async def _post(self, held: Leased) -> Answer:
+        """Sign with every live secret, at the database's time: a sender's clock may be wrong."""
+        live = [self._sealer.open(sealed, held.owner).decode() for sealed in held.sealed]
+        if not live:
+            live = [await self._make_default_secret(held.environment_id)]
+        headers = signed_headers(held.message_id, held.leased_at, held.payload, live)
+        return await post(
+            held.url or "",
+            headers,
+            held.payload,
+            self._policy.targets,
+            resolver=self._resolver,
+            tls=self._tls,
+        )
+
+    async def _make_default_secret(self, environment_id: str) -> str:
+        """Make the default secret at its first use; its owner may have it shown later."""
+        sealed = self._sealer.seal(new_secret().encode(), environment_id)
+        async with self._db.begin(SYSTEM) as session:
+            await repository.add_default_secret(session, environment_id, sealed)
+            stored = await repository.lock_default_secret(session, environment_id)
+        if stored is None:
+            raise SecretUnreadable("the default secret has gone")
+        return self._sealer.open(stored.sealed_secret, environment_id).decode()
+
+    def _outcome(
+        self, held: Leased, answer: Answer | None, failure: Failure | None, latency: float
+    ) -> Outcome:
+        status = None if answer is None else answer.status
+        error = failure if status is None else _judge(status)
+        wait = None if answer is None or status not in THROTTLING else _retry_after(answer.retry_after)
+        is_last = status == HTTPStatus.GONE
+        return Outcome(
+            started_at=held.leased_at,
+            latency_ms=round(latency * 1000),
+            status_code=status,
+            error=error,
+            response_head=None if answer is None else _head(answer.body),
+            retry_in=None if is_last else self._policy.schedule.delay_after(held.attempts + 1, wait),
+            throttle=None if wait is None else min(wait, MAX_THROTTLE),
+        )
+
+    async def _mark(self, held: Leased, outcome: Outcome) -> None:
+        settled = await self._settle(held, outcome)
+        log.info(
+            "webhook.attempted",
+            delivery_id=held.id,
+            message_id=held.message_id,
+            endpoint_id=held.endpoint_id,
+            event_type=held.event_type,
+            origin=origin(held.url or ""),
+            attempt=held.attempts + 1,
+            status_code=outcome.status_code,
+            failure=outcome.error,
+            latency_ms=outcome.latency_ms,
+            outcome="fenced" if settled is None else settled.status,
+        )
+        reason = None if settled is None else self._reason_to_disable(outcome, settled)
+        if reason is not None and held.endpoint_id is not None:
+            await ending.disable(self._db, held.environment_id, held.endpoint_id, reason)
+
+    async def _settle(self, held: Leased, outcome: Outcome) -> Settled | None:
+        """Write the outcome, however often the database is away, until the lease must have ended."""
+        until = time.monotonic() + MARGIN.total_seconds() / 2
+        while True:
+            try:
+                return await leasing.settle(self._db, held, outcome, self._policy.limits)
+            except Exception as error:
+                if not is_unavailable(error) or time.monotonic() > until:
+                    raise
+            await asyncio.sleep(MARK_RETRY_SECONDS)
+
+    def _reason_to_disable(self, outcome: Outcome, settled: Settled) -> DisabledReason | None:
+        if outcome.status_code == HTTPStatus.GONE:
+            return DisabledReason.GONE
+        is_long = settled.failing_for > self._policy.disable_after
+        return (
+            DisabledReason.FAILING if is_long and settled.failures >= self._policy.disable_failures else None
+        )
+
+
+def _judge(status: int) -> Failure | None:
+    if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
+        return None
+    return Failure.REDIRECT if status < HTTPStatus.BAD_REQUEST else Failure.STATUS
+
+
+def _failure(error: FetchError) -> Failure:
+    match error:
+        case AddressForbidden():
+            return Failure.ADDRESS_FORBIDDEN
+        case UrlInvalid():
+            return Failure.URL_INVALID
+        case TimedOut():
+            return Failure.TIMEOUT
+        case TlsFailed():
+            return Failure.TLS
+        case Broken():
+            return Failure.BROKEN
+    return Failure.UNREACHABLE
+
+
+def _head(body: bytes) -> str:
+    """Return the first KiB of an answer as text that the database can hold."""
+    return _UNPRINTABLE.sub("\ufffd", body[:HEAD_BYTES].decode("utf-8", "replace"))
+
+
+def _retry_after(value: str | None) -> timedelta | None:
+    """Read a Retry-After, in seconds or as an HTTP date; what is neither says nothing."""
+    if value is None:
+        return None
+    if _SECONDS.match(value := value.strip()):
+        return timedelta(seconds=int(value))
+    try:
+        moment = parsedate_to_datetime(value)
+    except (ValueError, TypeError, OverflowError):
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return max(moment - datetime.now(UTC), timedelta(0))
