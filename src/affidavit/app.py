@@ -67,9 +67,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         max_bytes=max(given.max_upload_bytes + FORM_OVERHEAD_BYTES, JSON_BYTES),
         timeout_seconds=given.body_timeout_seconds,
     )
+    routes: dict[object, str] = {endpoint.handler: endpoint.path for endpoint in ENDPOINTS}
     if tracing.is_on():
-        app.add_middleware(Traced)
-    app.add_middleware(Edge)
+        app.add_middleware(Traced, routes=routes)
+    app.add_middleware(Edge, routes=routes)
     return app
 
 

@@ -7,6 +7,8 @@ import re
 import secrets
 import time
 import traceback
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
 import structlog
@@ -29,6 +31,9 @@ _SECURITY: Final = (
 )
 _QUIET: Final = frozenset({"/livez", "/readyz"})
 
+Routes = Mapping[object, str]
+_NO_ROUTES: Final[Routes] = MappingProxyType({})
+
 
 class ResponseAborted(RuntimeError):
     """The response broke off after its head was sent; the cause is logged under its request id."""
@@ -37,11 +42,13 @@ class ResponseAborted(RuntimeError):
 class Edge:
     """Give each request an id, answer crashes with a problem, log one line, add headers.
 
-    Pure ASGI: a BaseHTTPMiddleware costs a task and a queue per request.
+    Pure ASGI: a BaseHTTPMiddleware costs a task and a queue per request. `routes` has the path template
+    of each handler, under which its requests are counted.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, routes: Routes = _NO_ROUTES) -> None:
         self._app = app
+        self._routes = routes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -69,7 +76,8 @@ class Edge:
                 raise ResponseAborted(request_id) from None
             await _internal_error(scope, request_id)(scope, receive, send_with_headers)
         finally:
-            _account(scope, status, request_id, time.perf_counter() - started)
+            route = route_of(scope, self._routes)
+            _account(scope, route, status, request_id, time.perf_counter() - started)
             context.leave(token)
 
 
@@ -156,11 +164,15 @@ def _log_crash(error: Exception, request_id: str) -> None:
     log.error("http.crash", error=type(error).__qualname__, where=where, request_id=request_id)
 
 
-def _account(scope: Scope, status: int, request_id: str, seconds: float) -> None:
+def route_of(scope: Scope, routes: Routes) -> str:
+    """Return the path template that a finished request was routed to."""
+    return routes.get(scope.get("endpoint"), "unmatched")
+
+
+def _account(scope: Scope, route: str, status: int, request_id: str, seconds: float) -> None:
     """Count the request, and write its line unless it is a probe that went well."""
     metrics.HTTP_ACTIVE.dec()
-    route = scope.get("route")
-    metrics.HTTP.observe(scope["method"], getattr(route, "path", "unmatched"), status, seconds)
+    metrics.HTTP.observe(scope["method"], route, status, seconds)
     if scope["path"] in _QUIET and status == 200:
         return
     logs.access(scope["method"], scope["path"], status, seconds, request_id, scope.get("affidavit.key_id"))

@@ -6,6 +6,7 @@ from typing import Final
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from affidavit.api.middleware import Routes, route_of
 from affidavit.infra import context, tracing
 
 _QUIET: Final = frozenset({"/livez", "/readyz"})
@@ -14,8 +15,9 @@ _QUIET: Final = frozenset({"/livez", "/readyz"})
 class Traced:
     """Opens the span that a submission's traceparent points at. Added only when traces are asked for."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, routes: Routes) -> None:
         self._app = app
+        self._routes = routes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] in _QUIET:
@@ -35,7 +37,7 @@ class Traced:
             try:
                 await self._app(scope, receive, send_noted)
             finally:
-                route = getattr(scope.get("route"), "path", "unmatched")
+                route = route_of(scope, self._routes)
                 span.set("http.route", route)
                 span.rename(f"{scope['method']} {route}")
 
