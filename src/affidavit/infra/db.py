@@ -83,8 +83,17 @@ def is_unavailable(error: BaseException) -> bool:
 
 
 # Starts a statement of `fetch_in`, whose first argument is the environment. Whatever reads or writes rows has
-# to depend on `scope`, so that it comes after; if it came before, row-level security would refuse it.
+# to take the environment from `scope`, so that it comes after; if it came before, it would be refused.
 SCOPE: Final = "WITH scope AS MATERIALIZED (SELECT set_config('affidavit.environment_id', $1, true) AS id)"
+
+
+def scoped(select: str, *, order: str | None = None) -> str:
+    """Make a SELECT that compares with `scope.id` a statement of `fetch_in`.
+
+    LATERAL takes the environment from the scope, and OFFSET 0 keeps the planner from taking them apart.
+    """
+    ordered = "" if order is None else f" ORDER BY {order}"
+    return f"{SCOPE} SELECT found.* FROM scope CROSS JOIN LATERAL ({select} OFFSET 0) AS found{ordered}"  # noqa: S608
 
 
 class Database:

@@ -16,7 +16,7 @@ import asyncpg
 
 from affidavit.errors import Gone, IdempotencyInProgress, IdempotencyKeyReused, NotFound
 from affidavit.infra import context, tracing
-from affidavit.infra.db import Database
+from affidavit.infra.db import SCOPE, Database, scoped
 from affidavit.infra.idempotency import Fingerprint
 from affidavit.infra.ids import new_id
 from affidavit.jobs.status import JobKind, JobStatus, TaskKind, TaskStatus
@@ -24,60 +24,66 @@ from affidavit.jobs.submission import PRIORITY_ORDER, FileRef, Priority, Submiss
 
 Row = dict[str, Any]
 
-_ACCEPT: Final = """
-WITH missing AS (
-    SELECT j.document_id FROM json_to_recordset($3::json) AS j(document_id text)
+# OFFSET 0 keeps the look at the documents a subquery for each of them: a join could come before the scope.
+_ACCEPT: Final = f"""{SCOPE},
+missing AS (
+    SELECT j.document_id FROM scope, json_to_recordset($3::json) AS j(document_id text)
     WHERE j.document_id IS NOT NULL
       AND NOT EXISTS (
         SELECT FROM documents d
-        WHERE d.id = j.document_id AND d.environment_id = $1 AND d.deleted_at IS NULL)
+        WHERE d.id = j.document_id AND d.environment_id = scope.id AND d.deleted_at IS NULL OFFSET 0)
       AND NOT EXISTS (
         SELECT FROM jsonb_to_recordset($2::jsonb) AS n(id text) WHERE n.id = j.document_id)
 ), key AS (
     INSERT INTO idempotency_keys (environment_id, scope, key, parts, resource_id, expires_at)
-    SELECT $1, $5, $6, $7::jsonb, $8, now() + $9::interval
+    SELECT scope.id, $5, $6, $7::jsonb, $8, now() + $9::interval FROM scope
     WHERE $6::text IS NOT NULL AND NOT EXISTS (SELECT FROM missing)
     ON CONFLICT DO NOTHING
     RETURNING 1
 ), go AS (
-    SELECT 1 WHERE NOT EXISTS (SELECT FROM missing) AND ($6::text IS NULL OR EXISTS (SELECT FROM key))
+    SELECT scope.id AS environment_id FROM scope
+    WHERE NOT EXISTS (SELECT FROM missing) AND ($6::text IS NULL OR EXISTS (SELECT FROM key))
 ), document AS (
     INSERT INTO documents (id, environment_id, filename, media_type, size_bytes, sha256, inline)
-    SELECT d.id, $1, d.filename, d.media_type, d.size_bytes, d.sha256, true
+    SELECT d.id, go.environment_id, d.filename, d.media_type, d.size_bytes, d.sha256, true
     FROM go, jsonb_to_recordset($2::jsonb)
         AS d(id text, filename text, media_type text, size_bytes bigint, sha256 text)
 ), reference AS (
     INSERT INTO blob_refs (environment_id, sha256, owner)
-    SELECT $1, d.sha256, d.id FROM go, jsonb_to_recordset($2::jsonb) AS d(id text, sha256 text)
+    SELECT go.environment_id, d.sha256, d.id FROM go, jsonb_to_recordset($2::jsonb) AS d(id text, sha256 text)
 ), job AS (
     INSERT INTO jobs (id, environment_id, kind, operation, status, parent_id, position, retry_of,
         priority, store, spec, source, document_id, sealed_password, metadata, event_seq,
-        request_id, traceparent, deadline_at, started_at)
-    SELECT j.id, $1, j.kind, j.operation, j.status, j.parent_id, j.position, j.retry_of,
+        request_id, traceparent, webhook_url, sealed_webhook_secret, deadline_at, started_at)
+    SELECT j.id, go.environment_id, j.kind, j.operation, j.status, j.parent_id, j.position, j.retry_of,
         j.priority, j.store, j.spec, j.source, j.document_id, j.sealed_password, j.metadata, 1,
-        $10, $11,
+        $10, $11, j.webhook_url, j.sealed_webhook_secret,
         now() + make_interval(secs => j.deadline_seconds),
         CASE WHEN j.status = 'processing' THEN now() END
     FROM go, json_to_recordset($3::json) AS j(id text, kind text, operation text, status text,
         parent_id text, position int, retry_of text, priority smallint, store bool, spec json,
-        source jsonb, document_id text, sealed_password bytea, metadata jsonb, deadline_seconds float8)
+        source jsonb, document_id text, sealed_password bytea, metadata jsonb, deadline_seconds float8,
+        webhook_url text, sealed_webhook_secret bytea)
 ), event AS (
     INSERT INTO job_events (job_id, seq, environment_id, type, status)
-    SELECT j.id, 1, $1, 'job.' || j.status, j.status
+    SELECT j.id, 1, go.environment_id, 'job.' || j.status, j.status
     FROM go, json_to_recordset($3::json) AS j(id text, status text)
 ), task AS (
-    INSERT INTO job_tasks (id, job_id, environment_id, n, kind, status, priority)
-    SELECT t.id, t.job_id, $1, 1, t.kind, t.status, t.priority
-    FROM go, jsonb_to_recordset($4::jsonb)
-        AS t(id text, job_id text, kind text, status text, priority smallint)
+    INSERT INTO job_tasks (id, job_id, environment_id, n, kind, status, priority, vstart)
+    SELECT t.id, t.job_id, go.environment_id, 1, t.kind, t.status, t.priority,
+        coalesce((SELECT s.served FROM queue_shares s WHERE s.environment_id = go.environment_id), 0)
+            + t.place - 1
+    FROM go, ROWS FROM (jsonb_to_recordset($4::jsonb)
+        AS (id text, job_id text, kind text, status text, priority smallint))
+        WITH ORDINALITY AS t(id, job_id, kind, status, priority, place)
 )
 SELECT EXISTS (SELECT FROM go) AS accepted, EXISTS (SELECT FROM missing) AS missing, now() AS now
-"""
+"""  # noqa: S608 - a constant of ours
 
-_FIRST: Final = """
-SELECT parts, resource_id, expires_at < now() AS expired
-FROM idempotency_keys WHERE environment_id = $1 AND scope = $2 AND key = $3
-"""
+_FIRST: Final = scoped("""
+SELECT k.parts, k.resource_id, k.expires_at < now() AS expired
+FROM idempotency_keys k WHERE k.environment_id = scope.id AND k.scope = $2 AND k.key = $3
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +155,12 @@ def draft_job(
 
 
 def draft_batch(
-    parent_id: str, children: Sequence[Draft], metadata: dict[str, str], priority: Priority
+    parent_id: str,
+    children: Sequence[Draft],
+    metadata: dict[str, str],
+    priority: Priority,
+    *,
+    retry_of: str | None = None,
 ) -> Draft:
     """Plan a parent over its children. It is never claimed, and is processing from its insert."""
     parent = {
@@ -157,6 +168,7 @@ def draft_batch(
         "kind": JobKind.BATCH,
         "operation": "batch",
         "status": JobStatus.PROCESSING,
+        "retry_of": retry_of,
         "priority": PRIORITY_ORDER[priority],
         "store": True,
         "spec": {},
@@ -180,9 +192,9 @@ async def write(
     the key is too old to be honoured.
     """
     try:
-        row = await db.fetch_row(
-            _ACCEPT,
+        row = await db.fetch_row_in(
             environment_id,
+            _ACCEPT,
             draft.documents,
             draft.jobs,
             draft.tasks,
@@ -206,7 +218,7 @@ async def write(
 
 
 async def _first(db: Database, environment_id: str, key: Fingerprint) -> str | None:
-    row = await db.fetch_row(_FIRST, environment_id, key.scope, key.key)
+    row = await db.fetch_row_in(environment_id, _FIRST, key.scope, key.key)
     if row is None:
         return None
     if row["expired"]:

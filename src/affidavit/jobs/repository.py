@@ -10,7 +10,7 @@ from typing import Any, Final
 import asyncpg
 
 from affidavit.errors import FieldError, RequestInvalid
-from affidavit.infra.db import Database
+from affidavit.infra.db import Database, scoped
 from affidavit.jobs.order import QUEUE_POSITION
 from affidavit.jobs.status import JobKind, JobStatus
 from affidavit.jobs.views import (
@@ -26,7 +26,7 @@ from affidavit.jobs.views import (
 _COLUMNS: Final = f"""
     j.id, j.kind, j.operation, j.status, j.percent, j.stage, j.message, j.pages_total, j.pages_done,
     j.pages_failed, j.created_at, j.started_at, j.updated_at, j.completed_at, j.result_sha256,
-    j.result_size_bytes, j.result_expires_at, j.purged_at, j.store, j.bundle_id, j.manifest_sha256, j.review,
+    j.result_size_bytes, j.result_expires_at, j.purged_at, j.deleted_at, j.deleted_by, j.purged, j.store, j.bundle_id, j.manifest_sha256, j.review,
     j.error, j.retry_of, j.parent_id, j.document_id, j.metadata, j.event_seq,
     j.result_expires_at <= now() AS expired,
     extract(epoch FROM now() - j.started_at) * 1000 AS running_ms,
@@ -34,11 +34,12 @@ _COLUMNS: Final = f"""
     END AS queue_position
 """
 
-_ONE: Final = f"SELECT {_COLUMNS} FROM jobs j WHERE j.environment_id = $1 AND j.id = $2"  # noqa: S608
+_ONE: Final = scoped(f"SELECT {_COLUMNS} FROM jobs j WHERE j.environment_id = scope.id AND j.id = $2")  # noqa: S608
 
-_MANY: Final = f"""
+_MANY: Final = scoped(
+    f"""
 SELECT {_COLUMNS} FROM jobs j
-WHERE j.environment_id = $1
+WHERE j.environment_id = scope.id
   AND ($2::text IS NULL OR j.id < $2)
   AND ($3::text IS NULL OR j.status = $3)
   AND ($4::text IS NULL OR j.operation = $4)
@@ -47,12 +48,14 @@ WHERE j.environment_id = $1
   AND ($7::text IS NULL OR j.parent_id = $7)
   AND ($8::jsonb IS NULL OR j.metadata @> $8)
 ORDER BY j.id DESC LIMIT $9
-"""  # noqa: S608
+""",  # noqa: S608
+    order="id DESC",
+)
 
-_CHILDREN: Final = """
+_CHILDREN: Final = scoped("""
 SELECT parent_id, status, count(*) AS n FROM jobs
-WHERE environment_id = $1 AND parent_id = ANY($2) GROUP BY parent_id, status
-"""
+WHERE environment_id = scope.id AND parent_id = ANY($2) GROUP BY parent_id, status
+""")
 
 # For the poller, which looks for jobs of all environments at once; $2 are batches to count.
 _GLANCES: Final = """
@@ -65,10 +68,13 @@ SELECT j.id, j.status, j.event_seq, j.percent, j.stage, j.message,
 FROM jobs j WHERE j.id = ANY($1)
 """
 
-_TRANSITIONS: Final = """
+_TRANSITIONS: Final = scoped(
+    """
 SELECT seq, type, status, detail, created_at FROM job_events
-WHERE environment_id = $1 AND job_id = $2 AND seq > $3 ORDER BY seq
-"""
+WHERE environment_id = scope.id AND job_id = $2 AND seq > $3
+""",
+    order="seq",
+)
 
 _QUEUE: Final = """
 SELECT count(*) AS queued, extract(epoch FROM now() - min(created_at)) AS oldest
@@ -78,7 +84,7 @@ FROM job_tasks WHERE status = 'queued'
 
 async def find(db: Database, environment_id: str, job_id: str) -> asyncpg.Record | None:
     """Return a job's row with what its view needs, in one statement; None when there is none."""
-    return await db.fetch_row(_ONE, environment_id, job_id)
+    return await db.fetch_row_in(environment_id, _ONE, job_id)
 
 
 async def find_view(db: Database, environment_id: str, job_id: str) -> JobView | None:
@@ -96,9 +102,9 @@ async def find_page(
     db: Database, environment_id: str, wanted: JobFilter, limit: int, cursor: str | None
 ) -> JobPage:
     """Return up to `limit` jobs, newest first. Raises RequestInvalid for a cursor that is not ours."""
-    rows = await db.fetch(
-        _MANY,
+    rows = await db.fetch_in(
         environment_id,
+        _MANY,
         None if cursor is None else _parse_cursor(cursor),
         wanted.status,
         wanted.operation,
@@ -144,7 +150,7 @@ async def find_transitions(db: Database, environment_id: str, job_id: str, after
     """Return a job's transitions later than the one of that number, in order."""
     return [
         Transition(row["seq"], row["type"], JobStatus(row["status"]), row["detail"], row["created_at"])
-        for row in await db.fetch(_TRANSITIONS, environment_id, job_id, after)
+        for row in await db.fetch_in(environment_id, _TRANSITIONS, job_id, after)
     ]
 
 
@@ -197,6 +203,9 @@ def view(row: asyncpg.Record, children: dict[str, int] | None = None) -> JobView
         ),
         event_seq=row["event_seq"],
         children=children,
+        deleted_at=row["deleted_at"],
+        deleted_by=row["deleted_by"],
+        purged=row["purged"],
     )
 
 
@@ -214,7 +223,7 @@ def _progress(row: asyncpg.Record, children: dict[str, int] | None) -> tuple[int
 
 async def _count_children(db: Database, environment_id: str, parents: list[str]) -> dict[str, dict[str, int]]:
     counts: dict[str, dict[str, int]] = {}
-    for row in await db.fetch(_CHILDREN, environment_id, parents):
+    for row in await db.fetch_in(environment_id, _CHILDREN, parents):
         counts.setdefault(row["parent_id"], {})[row["status"]] = row["n"]
     return counts
 
