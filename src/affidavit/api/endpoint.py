@@ -48,6 +48,7 @@ class Body:
     model: type[BaseModel] | None = None
     examples: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     multipart: bool = False
+    required: bool = True
 
 
 @dataclass(frozen=True, slots=True)

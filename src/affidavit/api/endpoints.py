@@ -15,6 +15,7 @@ from affidavit.api.wire import (
     ExtractBody,
     ListQuery,
     ParseBody,
+    RetryBody,
     SubmitQuery,
     WaitQuery,
 )
@@ -31,7 +32,7 @@ _SOURCE_CODES: Final = (
     "FILE_TOO_LARGE",
     "NOT_FOUND",
 )
-_SYNC_CODES: Final = ("JOB_FAILED", "JOB_CANCELED", "REVIEW_REQUIRED", "RESULT_EXPIRED")
+_SYNC_CODES: Final = ("JOB_FAILED", "JOB_CANCELED", "REVIEW_REQUIRED", "RESULT_EXPIRED", "RESULT_DELETED")
 
 _SUBMITTED: Final = (
     Reply(
@@ -62,6 +63,16 @@ job's own error as `job_error`.
 
 With an `Idempotency-Key` the same request can be sent again: it answers with the first job as it is
 now, 200 and `Idempotent-Replayed: true`."""
+
+_HOW_TO_RETRY: Final = """Submit a job again that failed, was canceled, or completed without some of its pages: a
+new job with the same document, operation, options, schema, labels, priority and deadline, which counts
+anew. Pages that were read already are not read again.
+
+A batch: its items of that kind, as a new batch. All are submitted again, or none.
+
+A job that has not ended answers 409 `JOB_NOT_FINISHED`; one that completed with all its pages 409
+`JOB_COMPLETED`; one whose document is no longer stored (deleted, expired, or sent with `store: false`) 410
+`SOURCE_GONE`. A password was erased when the job ended: give it again, if the document needs one."""
 
 _HOW_TO_FOLLOW: Final = """Server-Sent Events, of a job or of a batch:
 
@@ -141,9 +152,10 @@ FILES: Final = (
         files.delete,
         "files",
         "Delete a file",
-        "Delete the bytes, the page images and what was read from them. Results of jobs stay.",
+        "Delete the bytes, the page images and what was read from them. Results of jobs stay. From then on "
+        "its id answers 410 `FILE_DELETED`, with what was purged.",
         (Reply(204, "Deleted.", media_type=None),),
-        codes=("NOT_FOUND", "FILE_DELETED", "FILE_IN_USE"),
+        codes=("NOT_FOUND", "FILE_DELETED", "FILE_IN_USE", "LEGAL_HOLD"),
         scopes=(Scope.FILES_WRITE,),
     ),
 )
@@ -254,9 +266,38 @@ JOBS: Final = (
             "JOB_FAILED",
             "JOB_CANCELED",
             "BATCH_HAS_NO_RESULT",
+            "RESULT_DELETED",
             "RESULT_EXPIRED",
+            "STORED_BYTES_DAMAGED",
         ),
         scopes=(Scope.JOBS_READ,),
+    ),
+    Endpoint(
+        "POST",
+        "/v1/jobs/{job_id}/retry",
+        jobs.retry,
+        "jobs",
+        "Retry a job",
+        _HOW_TO_RETRY,
+        (
+            Reply(
+                202,
+                "Accepted: the new job, whose `retry_of` names the old one.",
+                JobObject,
+                examples.RETRIED_JOB,
+                headers=("Location", "Retry-After"),
+            ),
+            Reply(
+                200,
+                "The job that an earlier request with this Idempotency-Key had made, as it is now.",
+                JobObject,
+                examples.RETRIED_JOB,
+                headers=("Location", "Retry-After", "Idempotent-Replayed"),
+            ),
+        ),
+        codes=("NOT_FOUND", "JOB_NOT_FINISHED", "JOB_COMPLETED", "SOURCE_GONE"),
+        scopes=(Scope.JOBS_WRITE,),
+        body=Body(RetryBody, examples.RETRY_BODIES, required=False),
     ),
     Endpoint(
         "GET",
@@ -283,6 +324,20 @@ JOBS: Final = (
         "Cancel a job, or a batch with all its unfinished jobs. Canceling a canceled job changes nothing.",
         (Reply(200, "The job, canceled.", JobObject, examples.CANCELED_JOB),),
         codes=("NOT_FOUND", "JOB_FINISHED"),
+        scopes=(Scope.JOBS_WRITE,),
+    ),
+    Endpoint(
+        "DELETE",
+        "/v1/jobs/{job_id}/content",
+        jobs.delete_content,
+        "jobs",
+        "Delete the content of a job",
+        "Erase what a job that has ended holds: the result, the source that came with it, the pages that "
+        "were read for it alone, its schema, options, labels and texts; of a batch, of each of its jobs. "
+        "The job stays as a tombstone that tells what was purged, and its result answers 410 "
+        "`RESULT_DELETED`. Uploaded files stay: delete those by their own id. Deleting again changes nothing.",
+        (Reply(200, "The tombstone.", JobObject, examples.DELETED_JOB),),
+        codes=("NOT_FOUND", "JOB_NOT_FINISHED", "LEGAL_HOLD"),
         scopes=(Scope.JOBS_WRITE,),
     ),
 )

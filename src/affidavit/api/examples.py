@@ -55,6 +55,9 @@ JOB: Final[Example] = {
     "parent_id": None,
     "file_id": FILE_ID,
     "metadata": {"po": "4711"},
+    "deleted_at": None,
+    "deleted_by": None,
+    "purged": None,
 }
 
 CANCELED_JOB: Final[Example] = {
@@ -62,6 +65,23 @@ CANCELED_JOB: Final[Example] = {
     "status": "canceled",
     "completed_at": "2026-03-14T09:27:01.114205Z",
     "retry_after_ms": None,
+}
+
+DELETED_JOB: Final[Example] = {
+    **JOB,
+    "status": "completed",
+    "progress": {
+        "percent": 100,
+        "stage": None,
+        "message": None,
+        "pages": {"total": 12, "done": 12, "failed": 0},
+    },
+    "completed_at": "2026-03-14T09:27:01.114205Z",
+    "retry_after_ms": None,
+    "metadata": {},
+    "deleted_at": "2026-03-20T12:00:00.000000Z",
+    "deleted_by": "key_01kz3v9b2c3d4e5f6g7h8j9kam",
+    "purged": [{"kind": "result", "count": 1, "size_bytes": 4096, "sha256": ["0" * 64]}],
 }
 
 QUEUED_JOB: Final[Example] = {
@@ -191,6 +211,20 @@ BATCH_BODIES: Final[dict[str, Example]] = {
             "metadata": {"run": "2026-03"},
         },
     }
+}
+
+RETRIED_JOB: Final[Example] = {
+    **QUEUED_JOB,
+    "id": "job_01kz3v9b2c3d4e5f6g7h8j9kam",
+    "retry_of": JOB_ID,
+}
+
+RETRY_BODIES: Final[dict[str, Example]] = {
+    "plain": {"summary": "As it was", "value": {}},
+    "password": {
+        "summary": "A document that needs its password again",
+        "value": {"options": {"password": "open sesame"}},
+    },
 }
 
 CAPABILITIES: Final[Example] = {

@@ -23,6 +23,8 @@ _REF: Final = "#/components/schemas/{model}"
 _PATH_PARAMETERS: Final[Mapping[str, Json]] = {
     "job_id": {"schema": {"type": "string", "pattern": "^job_[0-9a-z]{26}$"}, "example": JOB_ID},
     "file_id": {"schema": {"type": "string", "pattern": "^file_[0-9a-z]{26}$"}, "example": FILE_ID},
+    "endpoint_id": {"schema": {"type": "string", "pattern": "^wh_[0-9a-z]{26}$"}, "example": ENDPOINT_ID},
+    "delivery_id": {"schema": {"type": "string", "pattern": "^dlv_[0-9a-z]{26}$"}, "example": DELIVERY_ID},
     "page": {"schema": {"type": "integer", "minimum": 1, "maximum": 999999}, "example": 1},
 }
 _HEADERS: Final[Mapping[str, tuple[str, Json]]] = {
@@ -65,6 +67,7 @@ _TAGS: Final = (
     ("files", "Documents, uploaded once and used often."),
     ("operations", "What can be done with a document."),
     ("jobs", "Submissions: how they stand and what came of them."),
+    ("webhooks", "Who is told when something happens, and what was told."),
     ("system", "What the installation can do, and whether it is up."),
 )
 
@@ -109,7 +112,7 @@ def _operation(endpoint: Endpoint) -> Json:
     if endpoint.public:
         operation["security"] = []
     if endpoint.body is not None:
-        operation["requestBody"] = {"required": True, "content": _content(endpoint)}
+        operation["requestBody"] = {"required": endpoint.body.required, "content": _content(endpoint)}
     return operation
 
 

@@ -44,12 +44,25 @@ _REQUEST: Final[Mapping[str, Kind]] = {
     ),
     "SOURCE_AMBIGUOUS": Kind(422, "More than one source", "Give exactly one source."),
     "BASE64_INVALID": Kind(422, "Invalid base64", "Encode the file in standard base64, with padding."),
+    "WEBHOOK_URL_INVALID": Kind(
+        422, "Invalid webhook URL", "Give an absolute https URL on port 443, 80 or 8443, without credentials."
+    ),
+    "WEBHOOK_ADDRESS_FORBIDDEN": Kind(
+        422, "Webhook address not allowed", "Use a public address, or have the operator allow the network."
+    ),
+    "WEBHOOK_SECRET_INVALID": Kind(
+        422, "Invalid webhook secret", "Give whsec_ and the base64 of 24 to 64 random bytes, or none."
+    ),
     "SERVICE_ERROR": Kind(500, "Refused", "Report it with the request_id."),
     "RATE_LIMITED": Kind(429, "Too many requests", "Wait for Retry-After; poll as retry_after_ms says."),
     "TOO_MANY_STREAMS": Kind(429, "Too many event streams", "Close one, or poll the job instead."),
     "OVERLOADED": Kind(503, "Overloaded", "Try again after Retry-After."),
     "INTERNAL_ERROR": Kind(500, "Internal error", "Try again; report it with the request_id if it stays."),
     "UNAVAILABLE": Kind(503, "Temporarily unavailable", "Try again after Retry-After."),
+    "STORAGE_FULL": Kind(503, "Storage full", "Try again after Retry-After; the operator has to make room."),
+    "STORED_BYTES_DAMAGED": Kind(
+        500, "Stored bytes damaged", "Submit the document again; report the request_id."
+    ),
     "NOT_READY": Kind(503, "Not ready", "Wait until the parts that are named are up."),
 }
 
@@ -62,12 +75,21 @@ _STATE: Final[Mapping[str, Kind]] = {
     "FILE_DELETED": Kind(410, "File deleted", "Upload it again."),
     "NOT_RENDERED": Kind(409, "Page not rendered", "Parse the file first."),
     "JOB_FINISHED": Kind(409, "Job has ended", "Nothing is left to cancel."),
+    "JOB_NOT_FINISHED": Kind(409, "Job has not ended", "Wait for its end, or cancel it first."),
+    "JOB_COMPLETED": Kind(409, "Nothing to do again", "Submit it anew to have it read differently."),
     "RESULT_NOT_READY": Kind(409, "Result not ready", "Ask again after Retry-After, or wait with ?wait=."),
     "REVIEW_REQUIRED": Kind(409, "Review required", "Review the job; then read the result."),
     "JOB_FAILED": Kind(409, "Job failed", "The member job_error says why and what to do."),
     "JOB_CANCELED": Kind(409, "Job canceled", "Submit it again."),
     "BATCH_HAS_NO_RESULT": Kind(409, "A batch has no result", "List its jobs with parent_id; read theirs."),
+    "JOB_NOT_FINISHED": Kind(409, "Job has not ended", "Cancel it first, or wait for its end."),
+    "LEGAL_HOLD": Kind(409, "Under legal hold", "Have the hold lifted first."),
+    "RESULT_DELETED": Kind(410, "Result deleted", "Submit the document again."),
     "RESULT_EXPIRED": Kind(410, "Result expired", "Submit the job again."),
+    "SOURCE_GONE": Kind(410, "Document no longer stored", "Submit the document again."),
+    "WEBHOOK_DISABLED": Kind(409, "Endpoint disabled", "Enable the endpoint first."),
+    "WEBHOOK_LIMIT": Kind(409, "Too many endpoints", "Delete an endpoint, or have the limit raised."),
+    "WEBHOOK_SECRET_SHOWN": Kind(409, "Secret was shown before", "Rotate it to get a new one."),
     "GONE": Kind(410, "Gone", "It was there and was removed."),
 }
 

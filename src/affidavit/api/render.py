@@ -16,7 +16,7 @@ from affidavit.documents.service import FileView
 from affidavit.errors import FieldError
 from affidavit.infra import metrics
 from affidavit.jobs.status import JobKind
-from affidavit.jobs.views import JobPage, JobView, Progress, Transition
+from affidavit.jobs.views import Accepted, JobPage, JobView, Progress, Transition
 
 JSON: Final = "application/json"
 PROBLEM_JSON: Final = "application/problem+json"
@@ -41,6 +41,18 @@ def job_response(
     if view.retry_after_ms is not None:
         named["retry-after"] = str(math.ceil(view.retry_after_ms / 1000))
     return json_response(render_job(view, public_url), status, named)
+
+
+def accepted_response(accepted: Accepted, public_url: str, *, is_late: bool = False) -> Response:
+    """Render the job: 202 when it was accepted or is not done yet, 200 when it is an earlier one."""
+    status = 200 if accepted.replayed and not is_late else 202
+    headers = {"location": job_path(accepted.job.id)} | replayed_header(accepted)
+    return job_response(accepted.job, public_url, status, headers)
+
+
+def replayed_header(accepted: Accepted) -> dict[str, str]:
+    """Return the header that tells a replay apart, or none."""
+    return {"idempotent-replayed": "true"} if accepted.replayed else {}
 
 
 def render_job(view: JobView, public_url: str) -> dict[str, Any]:
@@ -68,6 +80,9 @@ def render_job(view: JobView, public_url: str) -> dict[str, Any]:
         "parent_id": view.parent_id,
         "file_id": view.file_id,
         "metadata": view.metadata,
+        "deleted_at": view.deleted_at,
+        "deleted_by": view.deleted_by,
+        "purged": view.purged,
     }
     if view.kind is JobKind.BATCH:
         body["children"] = view.children or {}

@@ -19,7 +19,7 @@ from affidavit.api.errors import ContentTypeUnsupported, JsonInvalid
 from affidavit.api.multipart import FILE_FIELD, Form, clean_filename, read_form
 from affidavit.api.parsing import parse_idempotency_key, parse_json
 from affidavit.api.services import Services
-from affidavit.api.wire import BatchBody, ExtractBody, ExtractItem, ParseBody, ParseItem, Source
+from affidavit.api.wire import BatchBody, ExtractBody, ExtractItem, ParseBody, ParseItem, RetryBody, Source
 from affidavit.documents.intake import Intake
 from affidavit.engine.errors import SchemaInvalid
 from affidavit.engine.schema import compile_schema
@@ -36,6 +36,7 @@ WAYS: Final = ("url", "file_id", "base64", "text")
 PARSE: Final = TypeAdapter(ParseBody)
 EXTRACT: Final = TypeAdapter(ExtractBody)
 BATCH: Final = TypeAdapter(BatchBody)
+RETRY: Final = TypeAdapter(RetryBody)
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +169,23 @@ async def read_json_body(request: Request, max_bytes: int) -> bytes:
     return b"".join(chunks)
 
 
+async def read_retry(request: Request, max_bytes: int) -> RetryBody:
+    """Read the body of a retry, which may be empty. Raises what is wrong with it."""
+    raw = await read_json_body(request, max_bytes)
+    if not raw.strip():
+        return RetryBody()
+    if content_type(request) != "application/json":
+        raise ContentTypeUnsupported("application/json")
+    return parse_json(RETRY, raw)
+
+
+def retry_key(request: Request, password: str | None, secret: bytes) -> Fingerprint | None:
+    """Return the Idempotency-Key of a retry, None without one."""
+    key = parse_idempotency_key(request)
+    parts = {"password": None if password is None else _digest(password, secret)}
+    return None if key is None else fingerprint(_scope(request), key, parts)
+
+
 def submission_key(request: Request, submission: Submission, secret: bytes) -> Fingerprint | None:
     """Return the Idempotency-Key with the digests of what was asked, None without a key."""
     key = parse_idempotency_key(request)
@@ -224,8 +242,12 @@ def _identify_options(options: Options, secret: bytes) -> dict[str, Any]:
     """Return the options with the password as a keyed digest: a plain one could be guessed at."""
     named = options.model_dump(mode="json", exclude_defaults=True)
     if options.password is not None:
-        named["password"] = hmac.digest(secret, options.password.encode(), hashlib.sha256).hex()
+        named["password"] = _digest(options.password, secret)
     return named
+
+
+def _digest(password: str, secret: bytes) -> str:
+    return hmac.digest(secret, password.encode(), hashlib.sha256).hex()
 
 
 def _deadline(seconds: int | None) -> timedelta | None:

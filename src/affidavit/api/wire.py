@@ -148,6 +148,21 @@ class BatchBody(Wire):
     metadata: Metadata = Field(default_factory=dict)
 
 
+class RetryOptions(Wire):
+    """What a retry has to be told again."""
+
+    password: Annotated[
+        str | None,
+        Field(max_length=1024, repr=False, description="Of the document; erased when the first job ended."),
+    ] = None
+
+
+class RetryBody(Wire):
+    """What a retry may say; all else is as it was."""
+
+    options: RetryOptions = RetryOptions()
+
+
 class Query(BaseModel):
     """Query parameters: text that is read as what it should be."""
 

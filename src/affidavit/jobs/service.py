@@ -14,14 +14,16 @@ from affidavit.infra.db import Database
 from affidavit.infra.idempotency import Fingerprint
 from affidavit.infra.ids import new_id
 from affidavit.infra.queue import Doorbell
-from affidavit.jobs import acceptance, ending, repository, stream
+from affidavit.jobs import acceptance, deletion, ending, repository, retry, stream
 from affidavit.jobs.acceptance import Draft
 from affidavit.jobs.models import Job
+from affidavit.jobs.retry import Plan
 from affidavit.jobs.status import TERMINAL, JobKind, JobStatus
 from affidavit.jobs.stream import News
-from affidavit.jobs.submission import JobPolicy, Priority, Submission
+from affidavit.jobs.submission import JobPolicy, Priority, Submission, WebhookRef
 from affidavit.jobs.views import Accepted, JobFilter, JobPage, JobView, QueueHealth, StoredResult
 from affidavit.jobs.watch import Watch
+from affidavit.webhooks.leasing import own_secret_owner
 
 NOT_READY = "The result is not ready. Ask again after retry_after_ms of the job."
 IN_REVIEW = "The result waits for a review. It can be read after the approval."
@@ -33,6 +35,8 @@ class Sealer(Protocol):
     """Encrypts what must be read again, bound to what it belongs to."""
 
     def seal(self, plain: bytes, owner: str) -> bytes: ...
+
+    def open(self, sealed: bytes, owner: str) -> bytes: ...
 
 
 class Jobs:
@@ -66,12 +70,27 @@ class Jobs:
         metadata: Mapping[str, str],
         priority: Priority = Priority.NORMAL,
         key: Fingerprint | None = None,
+        webhook: WebhookRef | None = None,
     ) -> Accepted:
         """Write a parent and one job per item, all or none, and ring."""
         parent_id = new_id("job")
         children = [self._draft(item, parent_id, position) for position, item in enumerate(items)]
         draft = acceptance.draft_batch(parent_id, children, dict(metadata), priority)
+        draft.jobs[0] |= self._webhook_columns(parent_id, webhook)
         return await self._accept(environment_id, draft, key)
+
+    async def retry(
+        self, environment_id: str, job_id: str, password: str | None, key: Fingerprint | None = None
+    ) -> Accepted:
+        """Submit again what ended without all that was asked for; of a batch, the items that did.
+
+        Raises what `retry.plan` raises, and what `acceptance.write` raises.
+        """
+        plan = await retry.plan(self._db, self._sealer, environment_id, job_id, password)
+        try:
+            return await self._accept(environment_id, self._draft_retry(job_id, plan), key)
+        except NotFound:  # it was deleted between our look and our write
+            raise retry.source_gone() from None
 
     async def get(self, environment_id: str, job_id: str) -> JobView:
         """Return a job. Raises NotFound."""
@@ -111,12 +130,27 @@ class Jobs:
             raise Conflict("The job has ended already and cannot be canceled.", code="JOB_FINISHED")
         return await self.get(environment_id, job_id)
 
+    async def delete_content(self, environment_id: str, job_id: str, by: str) -> JobView:
+        """Erase the content of an ended job, or of a batch and its items, and return the tombstone.
+
+        `by` is the key that asks. Raises NotFound; Conflict JOB_NOT_FINISHED, LEGAL_HOLD.
+        """
+        await deletion.delete_content(self._db, environment_id, job_id, by)
+        return await self.get(environment_id, job_id)
+
     async def result(self, environment_id: str, job_id: str) -> StoredResult:
-        """Say where the result is. Raises NotFound, Conflict with the reason, Gone RESULT_EXPIRED."""
+        """Say where the result is.
+
+        Raises NotFound, Conflict with the reason, Gone RESULT_DELETED or RESULT_EXPIRED.
+        """
         row = await repository.find(self._db, environment_id, job_id)
         if row is None:
             raise NotFound("job")
         _refuse_unready(row)
+        if row["deleted_by"] is not None:
+            raise Gone(
+                "The content of this job was deleted. Submit the document again.", code="RESULT_DELETED"
+            )
         if not repository.is_available(row):
             raise Gone("The result has expired and was removed. Submit the job again.", code="RESULT_EXPIRED")
         return StoredResult(row["result_sha256"], row["result_size_bytes"], row["store"])
@@ -138,20 +172,49 @@ class Jobs:
         queued, oldest = await repository.count_queue(self._db)
         return QueueHealth(queued, oldest, await self._doorbell.is_up())
 
+    def _draft_retry(self, job_id: str, plan: Plan) -> Draft:
+        if plan.kind is JobKind.JOB:
+            return self._draft(plan.items[0].submission, retry_of=job_id)
+        parent_id = new_id("job")
+        children = [
+            self._draft(item.submission, parent_id, position, retry_of=item.job_id)
+            for position, item in enumerate(plan.items)
+        ]
+        draft = acceptance.draft_batch(parent_id, children, plan.metadata, plan.priority, retry_of=job_id)
+        draft.jobs[0] |= self._webhook_columns(parent_id, plan.webhook)
+        return draft
+
     def _draft(
-        self, submission: Submission, parent_id: str | None = None, position: int | None = None
+        self,
+        submission: Submission,
+        parent_id: str | None = None,
+        position: int | None = None,
+        *,
+        retry_of: str | None = None,
     ) -> Draft:
         job_id = new_id("job")
         password = submission.options.password
         sealed = None if password is None else self._sealer.seal(password.encode(), job_id)
-        return acceptance.draft_job(
+        draft = acceptance.draft_job(
             submission,
             sealed_password=sealed,
             deadline=self._policy.deadline_base,
             job_id=job_id,
             parent_id=parent_id,
             position=position,
+            retry_of=retry_of,
         )
+        draft.jobs[0] |= self._webhook_columns(job_id, submission.webhook)
+        return draft
+
+    def _webhook_columns(self, job_id: str, webhook: WebhookRef | None) -> dict[str, str]:
+        """Return the columns of a job that say who is told of its end; its own secret is sealed."""
+        if webhook is None:
+            return {}
+        if webhook.secret is None:
+            return {"webhook_url": webhook.url}
+        sealed = self._sealer.seal(webhook.secret.encode(), own_secret_owner(job_id))
+        return {"webhook_url": webhook.url, "sealed_webhook_secret": "\\x" + sealed.hex()}
 
     async def _accept(self, environment_id: str, draft: Draft, key: Fingerprint | None) -> Accepted:
         written = await acceptance.write(self._db, environment_id, draft, key, self._policy.idempotency_ttl)

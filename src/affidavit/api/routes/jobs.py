@@ -7,10 +7,11 @@ from starlette.responses import Response
 
 from affidavit.accounts.principal import Scope
 from affidavit.api.auth import authorize
-from affidavit.api.parsing import check_pairs, parse_query, refuse_query
-from affidavit.api.render import job_response, json_response, render_page
+from affidavit.api.parsing import check_pairs, parse_idempotency_key, parse_query, refuse_query
+from affidavit.api.render import accepted_response, job_response, json_response, render_page
 from affidavit.api.results import result_response
 from affidavit.api.services import services
+from affidavit.api.submission import read_retry, retry_key
 from affidavit.api.wire import MAX_METADATA, ListQuery, WaitQuery
 from affidavit.errors import FieldError, NotFound, RequestInvalid
 from affidavit.infra.ids import is_id
@@ -56,6 +57,28 @@ async def cancel(request: Request) -> Response:
     refuse_query(request)
     used = services(request)
     view = await used.jobs.cancel(principal.environment_id, job_id_of(request))
+    return job_response(view, used.policy.public_url)
+
+
+async def retry(request: Request) -> Response:
+    """Submit a job again that ended without all that was asked for."""
+    principal = await authorize(request, Scope.JOBS_WRITE)
+    refuse_query(request)
+    parse_idempotency_key(request)
+    used, job_id = services(request), job_id_of(request)
+    body = await read_retry(request, used.policy.max_json_bytes)
+    password = body.options.password
+    key = retry_key(request, password, used.secret)
+    accepted = await used.jobs.retry(principal.environment_id, job_id, password, key)
+    return accepted_response(accepted, used.policy.public_url)
+
+
+async def delete_content(request: Request) -> Response:
+    """Erase what an ended job holds."""
+    principal = await authorize(request, Scope.JOBS_WRITE)
+    refuse_query(request)
+    used = services(request)
+    view = await used.jobs.delete_content(principal.environment_id, job_id_of(request), principal.key_id)
     return job_response(view, used.policy.public_url)
 
 

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from affidavit.accounts.principal import Principal, Scope
 from affidavit.api.auth import authorize
 from affidavit.api.parsing import parse_idempotency_key, parse_prefer, parse_query, refuse_query
-from affidavit.api.render import job_path, job_response
+from affidavit.api.render import accepted_response, job_path, replayed_header
 from affidavit.api.results import result_response
 from affidavit.api.services import Services, services
 from affidavit.api.submission import SubmissionReader, batch_key, submission_key
@@ -45,7 +45,7 @@ async def submit_batch(request: Request) -> Response:
     accepted = await used.jobs.submit_batch(
         principal.environment_id, batch.items, batch.metadata, batch.priority, key
     )
-    return _accepted(accepted, used)
+    return accepted_response(accepted, used.policy.public_url)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,20 +85,10 @@ async def _submit(request: Request, call: _Call, submission: Submission) -> Resp
     key = submission_key(request, submission, call.used.secret)
     accepted = await call.used.jobs.submit(environment_id, submission, key)
     if call.wait_seconds is None:
-        return _accepted(accepted, call.used)
+        return accepted_response(accepted, call.used.policy.public_url)
     view = await call.used.jobs.wait(environment_id, accepted.job.id, call.wait_seconds)
     if view.status not in TERMINAL and view.status is not JobStatus.REVIEW_REQUIRED:
-        return _accepted(Accepted(view, accepted.replayed), call.used, is_late=True)
-    headers = {"location": job_path(view.id)} | _replay(accepted)
+        late = Accepted(view, accepted.replayed)
+        return accepted_response(late, call.used.policy.public_url, is_late=True)
+    headers = {"location": job_path(view.id)} | replayed_header(accepted)
     return await result_response(request, call.used, environment_id, view.id, headers)
-
-
-def _accepted(accepted: Accepted, used: Services, *, is_late: bool = False) -> Response:
-    """Render the job: 202 when it was accepted or is not done yet, 200 when it is an earlier one."""
-    status = 200 if accepted.replayed and not is_late else 202
-    headers = {"location": job_path(accepted.job.id)} | _replay(accepted)
-    return job_response(accepted.job, used.policy.public_url, status, headers)
-
-
-def _replay(accepted: Accepted) -> dict[str, str]:
-    return {"idempotent-replayed": "true"} if accepted.replayed else {}
