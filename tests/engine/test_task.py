@@ -15,14 +15,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from affidavit.engine import pipeline, task
-from affidavit.engine.ocr import available
+from affidavit.engine.ocr import available, programs
 from affidavit.engine.ocr.null import NullOcr
 from affidavit.engine.output import Output, pieces
 from affidavit.engine.pipeline import Source
 from affidavit.engine.result import Page, Result
 from affidavit.engine.spec import Spec, select_pages
+from affidavit.infra.identity import Identity
+from affidavit.infra.profile import Profile
 from affidavit.infra.sandbox import Ending, SandboxHost, Walls
-from affidavit.infra.walls import Identity
 from tests import documents
 
 SCHEMA = {"type": "object", "properties": {"total": {"type": "number"}}}
@@ -367,8 +368,14 @@ async def walled_run(host, folder, request, data):
     async def listen(message):
         messages.append(message)
 
+    spec = Spec.model_validate(request["spec"])
     outcome = await host.run(
-        request, document=document, workspace=folder / "work", walls=Walls(), on_message=listen
+        request,
+        document=document,
+        workspace=folder / "work",
+        walls=Walls(),
+        on_message=listen,
+        profile=Profile.of(programs(spec.options.ocr)),
     )
     return outcome, messages
 

@@ -14,8 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from affidavit.infra.identity import Identity
+from affidavit.infra.profile import Profile
 from affidavit.infra.sandbox import FAILURES, Ending, HostUnavailable, SandboxHost, Walls
-from affidavit.infra.walls import Identity, can_enter_namespaces
+from affidavit.infra.wall_status import can_enter_namespaces
 
 pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="the walls are Linux's"),
@@ -28,6 +30,7 @@ needs_namespaces = pytest.mark.skipif(
 
 HERE = str(Path(__file__).parent)
 LIMITS = Walls(no_progress=timedelta(seconds=30), total=timedelta(seconds=30))
+STARTS_PYTHON = Profile.of([Path(sys.executable)])
 
 
 def new_host(folder: Path, warm_up: str = "sandbox_entries:warm_up", grace: float = 5) -> SandboxHost:
@@ -52,7 +55,9 @@ async def host(tmp_path):
 class Call:
     """One run, with what its child said."""
 
-    def __init__(self, host, folder, do, *, walls=LIMITS, document=None, name="work", **request):
+    def __init__(
+        self, host, folder, do, *, walls=LIMITS, document=None, name="work", starts=False, **request
+    ):
         self.messages = asyncio.Queue()
         self.workspace = folder / name
         self.workspace.mkdir(exist_ok=True)
@@ -62,6 +67,7 @@ class Call:
             workspace=self.workspace,
             walls=walls,
             on_message=self.messages.put,
+            **({"profile": STARTS_PYTHON} if starts else {}),
         )
 
     async def outcome(self):
@@ -289,7 +295,7 @@ async def test_failing_listener_kills_the_child(host, tmp_path):
 
 
 async def test_cancelling_kills_and_reaps_the_child_and_what_it_started(host, tmp_path):
-    call = Call(host, tmp_path, "start_a_grandchild")
+    call = Call(host, tmp_path, "start_a_grandchild", starts=True)
     run = call.start()
     family = await call.messages.get()
     handles = [watch(family["child"]), watch(family["grandchild"])]
@@ -304,7 +310,7 @@ async def test_cancelling_kills_and_reaps_the_child_and_what_it_started(host, tm
 
 
 async def test_child_that_ends_takes_its_own_children_with_it(host, tmp_path):
-    call = Call(host, tmp_path, "start_a_grandchild", stay=False)
+    call = Call(host, tmp_path, "start_a_grandchild", starts=True, stay=False)
 
     outcome = await call.outcome()
 
@@ -313,7 +319,7 @@ async def test_child_that_ends_takes_its_own_children_with_it(host, tmp_path):
 
 
 async def test_killed_host_is_told_apart_and_the_next_run_has_a_new_one(host, tmp_path):
-    call = Call(host, tmp_path, "start_a_grandchild")
+    call = Call(host, tmp_path, "start_a_grandchild", starts=True)
     run = call.start()
     family = await call.messages.get()
     handle, grandchild = watch(family["child"]), watch(family["grandchild"])
@@ -380,8 +386,9 @@ async def test_host_with_threads_is_refused_since_a_fork_of_it_may_hang(tmp_path
 WORKER = """
 import asyncio, sys
 from pathlib import Path
+from affidavit.infra.identity import Identity
+from affidavit.infra.profile import Profile
 from affidavit.infra.sandbox import SandboxHost, Walls
-from affidavit.infra.walls import Identity, can_enter_namespaces
 
 async def main(folder):
     host = SandboxHost(entry="sandbox_entries:act", warm_up=None, environment={},
@@ -390,7 +397,7 @@ async def main(folder):
         print(host.pid, message["child"], message["grandchild"], flush=True)
     (folder / "work").mkdir()
     await host.run({"do": "start_a_grandchild"}, document=None, workspace=folder / "work",
-                   walls=Walls(), on_message=tell)
+                   walls=Walls(), on_message=tell, profile=Profile.of([Path(sys.executable)]))
 
 asyncio.run(main(Path(sys.argv[1])))
 """

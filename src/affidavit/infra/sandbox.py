@@ -19,10 +19,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
+from affidavit.infra.identity import Identity
+from affidavit.infra.profile import PARSE, Profile
 from affidavit.infra.sandbox_child import EXIT_NO_WALLS, EXIT_OUT_OF_MEMORY, LINE_BYTES
 from affidavit.infra.sandbox_outcome import FAILURES, Ending, Failure, Outcome
 from affidavit.infra.sandbox_process import Death, HostProcess, HostUnavailable
-from affidavit.infra.walls import Identity, Walls
+from affidavit.infra.walls import Walls
 
 __all__ = ["FAILURES", "Ending", "Failure", "HostUnavailable", "Identity", "Outcome", "SandboxHost", "Walls"]
 
@@ -110,6 +112,7 @@ class SandboxHost:
         workspace: Path,
         walls: Walls,
         on_message: OnMessage,
+        profile: Profile = PARSE,
     ) -> Outcome:
         """Run one child to its end and tell how that was; its every message but the last is passed on.
 
@@ -125,7 +128,9 @@ class SandboxHost:
         task = next(self._numbers)
         reader, transport, pipe = await _open_pipe()
         try:
-            death = self._launch(host, self._task_order(task, workspace, walls), pipe, request, document)
+            death = self._launch(
+                host, self._task_order(task, workspace, walls, profile), pipe, request, document
+            )
         except BaseException:
             transport.close()
             raise
@@ -150,13 +155,14 @@ class SandboxHost:
                 self._host = await HostProcess.spawn(self._order, self._environment, self._scratch)
             return self._host
 
-    def _task_order(self, task: int, workspace: Path, walls: Walls) -> dict[str, object]:
+    def _task_order(self, task: int, workspace: Path, walls: Walls, profile: Profile) -> dict[str, object]:
         return {
             "run": task,
             "workspace": str(workspace),
             "limits": walls.to_json(),
             "identity": [self._identity.uid, self._identity.gid] if self._identity else None,
             "readable": self._readable,
+            "profile": [profile.name, list(profile.programs)],
         }
 
     def _launch(

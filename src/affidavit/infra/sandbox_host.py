@@ -5,7 +5,7 @@ thread, no event loop, no key and no descriptor but the control socket FD (SOCK_
 object a packet), so that a fork copies nothing that could hang or leak.
 
 To the host:    {"entry","warm_up","modules"}                      first, once
-                {"run":id,"workspace","limits","identity","readable","document":bool}
+                {"run":id,"workspace","limits","identity","readable","profile"}
                     with descriptors: request, pipe, and the document's when it has one
                 {"kill":id}
 From the host:  {"ready":{"threads","namespaces"}}
@@ -31,6 +31,8 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from affidavit.infra import kernel, sandbox_child, walls
+from affidavit.infra.identity import Identity
+from affidavit.infra.profile import Profile
 
 PACKET_BYTES: Final = 1 << 16
 DESCRIPTORS: Final = 3
@@ -209,8 +211,9 @@ def _cell(order: dict[str, Any]) -> walls.Cell:
     return walls.Cell(
         workspace=Path(order["workspace"]),
         limits=walls.limits_from_json(order["limits"]),
-        identity=walls.Identity(*identity) if identity else None,
+        identity=Identity(*identity) if identity else None,
         readable=tuple(order["readable"]),
+        profile=Profile(order["profile"][0], tuple(order["profile"][1])),
     )
 
 

@@ -1,19 +1,14 @@
 """Wall a process in: limits, another user, no new rights, few files, few system calls.
 
 `raise_walls` is what a forked child calls before it touches a document. A wall that this kernel
-or this user cannot raise is left out, and `live` says so; no wall is half there.
+or this user cannot raise is left out, and `wall_status` says so; no wall is half there.
 """
 
 from __future__ import annotations
 
-import ctypes
 import os
-import pwd
 import resource
 import signal
-import stat
-import struct
-import subprocess
 import sys
 import sysconfig
 from collections.abc import Mapping
@@ -21,18 +16,16 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final
 
-from affidavit.infra import kernel, landlock, seccomp
+from affidavit.infra import identity, kernel, landlock, seccomp
+from affidavit.infra.identity import Identity
+from affidavit.infra.profile import Profile
 
-PR_SET_KEEPCAPS: Final = 8
 PR_SET_CHILD_SUBREAPER: Final = 36
 PR_SET_NO_NEW_PRIVS: Final = 38
-PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE = 47, 2
-CAPSET: Final = {"x86_64": 126, "aarch64": 91}
-CAPABILITY_VERSION_3: Final = 0x20080522
-CAP_DAC_READ_SEARCH: Final = 2
 CLONE_NEWIPC, CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 1 << 27, 1 << 28, 1 << 29, 1 << 30
+MOST_TASKS: Final = 1 << 22  # PID_MAX_LIMIT of linux/threads.h
 
 # What Python, MuPDF, Tesseract and their C libraries read while they work.
 SYSTEM_READ: Final = (
@@ -40,6 +33,11 @@ SYSTEM_READ: Final = (
     "/etc/localtime",
     "/etc/fonts",
     "/usr/share",
+    "/lib",
+    "/lib64",
+    "/usr/lib",
+    "/usr/lib64",
+    "/usr/local/lib",
     "/dev/null",
     "/dev/zero",
     "/dev/urandom",
@@ -49,45 +47,24 @@ SYSTEM_READ: Final = (
     "/proc/sys/vm/overcommit_memory",
     "/sys/devices/system/cpu",
 )
-SYSTEM_LIBRARIES: Final = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib")
-SYSTEM_PROGRAMS: Final = ("/bin", "/usr/bin", "/usr/local/bin")
 SYSTEM_WRITE: Final = ("/dev/null",)
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """The unprivileged user that children become. Numbers, so that the user need not exist."""
-
-    uid: int
-    gid: int
-
-    @classmethod
-    def named(cls, name: str) -> Self:
-        """Return the user of this name or number. Raises ValueError for root or an unknown name."""
-        try:
-            found = pwd.getpwuid(int(name)) if name.isdecimal() else pwd.getpwnam(name)
-            uid, gid = found.pw_uid, found.pw_gid
-        except KeyError:
-            if not name.isdecimal():
-                raise ValueError(f"there is no user {name!r}; name one that owns nothing") from None
-            uid = gid = int(name)
-        if uid == 0:
-            raise ValueError("documents must not be opened as root; name another user")
-        return cls(uid=uid, gid=gid)
 
 
 @dataclass(frozen=True, slots=True)
 class Walls:
     """The limits of one child.
 
-    `processes` counts threads and processes of the child's user, so it is set only where the
-    child has a user of its own (`Identity`). `cpu` is per process, `total` the wall clock of all.
+    `processes` counts the threads and processes of a child that may start programs; one that may not
+    starts none. `disk_bytes` and `files` count what the child leaves in its directory beside what it
+    was given. `cpu` is per process, `total` the wall clock of all.
     """
 
     address_space_bytes: int = 4 << 30
     file_size_bytes: int = 256 << 20
     open_files: int = 256
-    processes: int = 256
+    processes: int = 32
+    disk_bytes: int = 2 << 30
+    files: int = 10_000
     no_progress: timedelta = timedelta(seconds=120)
     total: timedelta = timedelta(minutes=15)
     cpu: timedelta = timedelta(minutes=15)
@@ -100,21 +77,13 @@ class Walls:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """Where one child may live: its directory, the user it becomes, what else it may read."""
+    """Where one child may live: its directory, the user it becomes, what else it may read and start."""
 
     workspace: Path
     limits: Mapping[str, int]
     identity: Identity | None
     readable: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class WallStatus:
-    """Whether a wall stands here, and what `affidavit doctor` should say of it."""
-
-    name: str
-    live: bool
-    detail: str
+    profile: Profile
 
 
 def die_with_parent(parent: int | None = None) -> None:
@@ -153,14 +122,6 @@ def enter_namespaces() -> bool:
     return True
 
 
-def can_enter_namespaces() -> bool:
-    """Tell whether `enter_namespaces` works here, by trying it in another process."""
-    code = "from affidavit.infra import walls; raise SystemExit(not walls.enter_namespaces())"
-    return (
-        subprocess.run([sys.executable, "-I", "-c", code], check=False, capture_output=True).returncode == 0
-    )
-
-
 def raise_walls(cell: Cell, parent: int) -> None:
     """Wall this process in for good. The order matters: each step needs rights the next takes.
 
@@ -169,42 +130,26 @@ def raise_walls(cell: Cell, parent: int) -> None:
     """
     with suppress(OSError):  # the first to go when memory runs out, before any server
         Path("/proc/self/oom_score_adj").write_text("1000")
-    _limit(cell.limits, own_user=cell.identity is not None)
+    _limit(cell.limits)
     if cell.identity is not None:
-        _become(cell.identity, keep_reading=not _can_reach(cell.identity, _needed(cell)))
+        identity.become(cell.identity, keep_reading=not identity.can_reach(cell.identity, _needed(cell)))
     else:
-        _drop_capabilities()
+        identity.drop_capabilities()
+    if cell.profile.programs:
+        _limit_processes(cell.limits["processes"])
     kernel.prctl(PR_SET_NO_NEW_PRIVS, 1)
     die_with_parent(parent)
     if landlock.abi() > 0:
         landlock.restrict_files(
-            read=(*SYSTEM_READ, *_python_paths(), *cell.readable),
-            execute=(*SYSTEM_LIBRARIES, *SYSTEM_PROGRAMS, *_program_paths()),
+            read=(*SYSTEM_READ, *python_paths(), *cell.readable),
+            execute=cell.profile.programs,
             write=(str(cell.workspace), *SYSTEM_WRITE),
         )
     if seccomp.is_supported():
-        seccomp.deny_system_calls()
+        seccomp.deny_system_calls(may_start=bool(cell.profile.programs))
 
 
-def live() -> list[WallStatus]:
-    """Return which walls would stand for children of this process, without raising any."""
-    root = os.getuid() == 0
-    version = landlock.abi()
-    return [
-        WallStatus("limits", live=True, detail="address space, file size, open files, CPU"),
-        WallStatus("user", live=root, detail="children become nobody" if root else "not root"),
-        WallStatus(
-            "namespaces", live=can_enter_namespaces(), detail="processes, network and IPC of their own"
-        ),
-        WallStatus("landlock", live=version > 0, detail=f"ABI {version}"),
-        WallStatus(
-            "landlock-signals", live=version >= landlock.SCOPE_SINCE, detail="no signal leaves the child"
-        ),
-        WallStatus("seccomp", live=seccomp.is_supported(), detail="no sockets, no ptrace, no mounts"),
-    ]
-
-
-def _limit(limits: Mapping[str, int], *, own_user: bool) -> None:
+def _limit(limits: Mapping[str, int]) -> None:
     cpu = limits["cpu_seconds"]
     wanted = {
         resource.RLIMIT_AS: limits["address_space_bytes"],
@@ -213,12 +158,36 @@ def _limit(limits: Mapping[str, int], *, own_user: bool) -> None:
         resource.RLIMIT_CORE: 0,
         resource.RLIMIT_MEMLOCK: 0,
     }
-    if own_user:
-        wanted[resource.RLIMIT_NPROC] = limits["processes"]
     for name, value in wanted.items():
         _set_limit(name, value, value)
     # SIGXCPU first, which names the cause; SIGKILL for a child that ignores it
     _set_limit(resource.RLIMIT_CPU, cpu, cpu + 5)
+
+
+def _limit_processes(more: int) -> None:
+    """Let this user have so many threads and processes more than it has now.
+
+    The kernel counts them by user, over all containers and siblings, and tells nobody; so the count
+    is found by trying. Void for root, who has become another by now.
+    """
+    _, ceiling = resource.getrlimit(resource.RLIMIT_NPROC)
+    low, high = 1, MOST_TASKS if ceiling == resource.RLIM_INFINITY else max(1, ceiling)
+    while low < high:
+        middle = (low + high) // 2
+        resource.setrlimit(resource.RLIMIT_NPROC, (middle, ceiling))
+        low, high = (low, middle) if _can_start() else (middle + 1, high)
+    most = low - 1 + more  # under `low` one more can be started than there are
+    _set_limit(resource.RLIMIT_NPROC, most, most)
+
+
+def _can_start() -> bool:
+    try:
+        os.posix_spawn("/", ["/"], {})  # without copying memory; a folder is not started in the end
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _set_limit(name: int, soft: int, hard: int) -> None:
@@ -228,68 +197,16 @@ def _set_limit(name: int, soft: int, hard: int) -> None:
     resource.setrlimit(name, (soft, hard))
 
 
-def _become(identity: Identity, *, keep_reading: bool) -> None:
-    """Change the user. `keep_reading` keeps the one right to read past file modes.
-
-    It is needed where Python itself lies in a directory of root's; Landlock then says what may be
-    read, and nothing can be written with it.
-    """
-    if keep_reading:
-        kernel.prctl(PR_SET_KEEPCAPS, 1)
-    os.setgroups([])
-    os.setresgid(identity.gid, identity.gid, identity.gid)
-    os.setresuid(identity.uid, identity.uid, identity.uid)
-    if not keep_reading:
-        return
-    try:
-        _set_capabilities(1 << CAP_DAC_READ_SEARCH)
-        kernel.prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, CAP_DAC_READ_SEARCH)
-    except OSError:  # not in the bounding set of this container
-        _set_capabilities(0)
-
-
-def _drop_capabilities() -> None:
-    with suppress(OSError):
-        _set_capabilities(0)
-
-
-def _set_capabilities(mask: int) -> None:
-    header = ctypes.create_string_buffer(struct.pack("=Ii", CAPABILITY_VERSION_3, 0))
-    sets = ctypes.create_string_buffer(struct.pack("=6I", mask, mask, mask, 0, 0, 0))
-    kernel.syscall(CAPSET[os.uname().machine], ctypes.addressof(header), ctypes.addressof(sets))
-
-
-def _can_reach(identity: Identity, paths: tuple[str, ...]) -> bool:
-    """Tell whether this user may walk down to every path, by the modes of what is above it."""
-    return all(_may_walk(Path(path), identity) for path in paths)
-
-
-def _may_walk(path: Path, identity: Identity) -> bool:
-    for step in (path, *path.parents):
-        try:
-            found = step.stat()
-        except OSError:
-            return False
-        mine, ours = found.st_uid == identity.uid, found.st_gid == identity.gid
-        search = stat.S_IXUSR if mine else stat.S_IXGRP if ours else stat.S_IXOTH
-        if stat.S_ISDIR(found.st_mode) and not found.st_mode & search:
-            return False
-    return True
-
-
 def _needed(cell: Cell) -> tuple[str, ...]:
-    existing = (path for path in (*_python_paths(), *cell.readable) if Path(path).exists())
+    existing = (path for path in (*python_paths(), *cell.readable) if Path(path).exists())
     return (str(cell.workspace), *existing)
 
 
-def _python_paths() -> tuple[str, ...]:
+def python_paths() -> tuple[str, ...]:
     """Where modules are imported from: the path as it is now, and both prefixes' libraries."""
-    prefixes = (sys.prefix, sys.base_prefix, sysconfig.get_path("stdlib"))
-    return tuple(dict.fromkeys(os.path.realpath(path) for path in (*sys.path, *prefixes) if path))
-
-
-def _program_paths() -> tuple[str, ...]:
-    return tuple(dict.fromkeys((os.path.realpath(sys.prefix), os.path.realpath(sys.base_prefix))))
+    prefixes = (Path(prefix, name) for prefix in (sys.prefix, sys.base_prefix) for name in ("lib", "lib64"))
+    found = (*sys.path, *map(str, prefixes), sysconfig.get_path("stdlib"))
+    return tuple(dict.fromkeys(os.path.realpath(path) for path in found if path))
 
 
 def limits_from_json(found: Mapping[str, Any]) -> dict[str, int]:

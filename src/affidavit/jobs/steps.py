@@ -12,11 +12,13 @@ import structlog
 
 from affidavit.engine.errors import EngineError
 from affidavit.engine.media import HEAD_BYTES, media_type_of
+from affidavit.engine.ocr import programs
 from affidavit.engine.spec import Limits, Operation, Options, Spec, select_pages
 from affidavit.infra.blobs import BlobStore
 from affidavit.infra.db import Database, is_unavailable
 from affidavit.infra.fetch import FetchPolicy, fetch
 from affidavit.infra.ids import new_id
+from affidavit.infra.profile import PARSE, Profile
 from affidavit.infra.queue import Doorbell
 from affidavit.infra.sandbox import Ending, Outcome, SandboxHost, Walls
 from affidavit.jobs import execution, verdict
@@ -101,7 +103,8 @@ class Steps:
         have = await self._usable(known, spec, reading.reading_key)
         reading.expect(have)
         if not reading.is_accounted:
-            outcome = await self._run_child(self._read_request(spec, sorted(have)), reading)
+            profile = Profile.of(programs(spec.options.ocr))
+            outcome = await self._run_child(self._read_request(spec, sorted(have)), reading, profile)
             if outcome.failure is not None:
                 await reading.flush()
                 return verdict.of_outcome(outcome, stage=reading.stage, page=reading.page)
@@ -189,7 +192,9 @@ class Steps:
         self._ring()
         return None
 
-    async def _run_child(self, request: Mapping[str, object], reading: Reading) -> Outcome:
+    async def _run_child(
+        self, request: Mapping[str, object], reading: Reading, profile: Profile = PARSE
+    ) -> Outcome:
         held, document = self.held, None
         if held.kind is TaskKind.READ:
             assert held.document is not None
@@ -202,6 +207,7 @@ class Steps:
             workspace=self.workspace.inner,
             walls=self.shop.walls,
             on_message=reading.hear,
+            profile=profile,
         )
         if outcome.ending not in (Ending.FINISHED, Ending.REFUSED):
             log.warning(

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, assert_never
 
 from affidavit.engine.errors import OcrUnavailable
-from affidavit.engine.ocr import neural
+from affidavit.engine.ocr import neural, orientation
 from affidavit.engine.ocr.alphabet import PPOCR_LANGUAGES
 from affidavit.engine.ocr.installation import binary_version, installations
 from affidavit.engine.ocr.null import NullOcr
 from affidavit.engine.ocr.tesseract import TesseractOcr
-from affidavit.engine.spec import OcrEngineName
+from affidavit.engine.spec import OcrEngineName, OcrMode
 
 if TYPE_CHECKING:
     from affidavit.engine.ports import OcrEngine
@@ -58,6 +59,22 @@ def choose(options: OcrOptions, statuses: list[EngineStatus] | None = None) -> O
             return _engine(name, options.languages)
         objections.append(objection if len(wanted) == 1 else f"{name.value}: {objection}")
     raise OcrUnavailable(options.engine.value, "; ".join(objections))
+
+
+def programs(options: OcrOptions) -> tuple[Path, ...]:
+    """Return the programs that reading with these options may start; loads no model.
+
+    By the options alone, whatever the document turns out to need.
+    """
+    if options.mode is OcrMode.NEVER:
+        return ()
+    try:
+        engine = choose(options)
+    except OcrUnavailable:
+        return ()
+    if engine.name == OcrEngineName.TESSERACT or not orientation.is_available():
+        return tuple(each.binary for each in installations())
+    return ()
 
 
 def _objection(status: EngineStatus, languages: tuple[str, ...]) -> str | None:
