@@ -40,6 +40,7 @@ from affidavit.jobs.service import Jobs
 from affidavit.jobs.submission import JobPolicy
 from affidavit.jobs.usage import why_document_stays
 from affidavit.settings import Settings
+from affidavit.webhooks.service import WebhookPolicy, Webhooks
 
 log = structlog.get_logger()
 
@@ -119,6 +120,14 @@ def _services(settings: Settings, db: Database, doorbell: Doorbell) -> Services:
             max_bytes=settings.max_upload_bytes,
             allow_http=settings.fetch_allow_http,
             allowed_networks=settings.fetch_allowed_networks,
+        ),
+        webhooks=Webhooks(
+            db,
+            Vault(secret_key),
+            WebhookPolicy(settings.webhook_max_endpoints, idempotency_ttl),
+        ),
+        webhook_targets=FetchPolicy(
+            allow_http=settings.webhook_allow_http, allowed_networks=settings.webhook_allowed_networks
         ),
         secret=derive(secret_key, "idempotency"),
         poll_limit=PollLimit(settings.poll_limit_per_second),

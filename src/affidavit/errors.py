@@ -6,7 +6,8 @@
      ├─ Forbidden            FORBIDDEN
      ├─ RequestInvalid       REQUEST_INVALID, or a narrower code
      ├─ Conflict             a state that does not allow it; the code says which
-     ├─ Gone                 RESULT_EXPIRED, FILE_DELETED, IDEMPOTENCY_KEY_EXPIRED
+     ├─ Gone                 RESULT_EXPIRED, RESULT_DELETED, IDEMPOTENCY_KEY_EXPIRED
+     │   └─ FileDeleted      FILE_DELETED, with its tombstone
      ├─ IdempotencyKeyReused IDEMPOTENCY_KEY_REUSED
      ├─ TooLarge             REQUEST_TOO_LARGE
      ├─ TooManyRequests      RATE_LIMITED
@@ -17,9 +18,10 @@ No HTTP status here: the edge has one table for that.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from datetime import datetime
+from typing import Any, ClassVar
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +100,20 @@ class IdempotencyInProgress(Conflict):
 
 class Gone(ServiceError):
     code = "GONE"
+
+
+class FileDeleted(Gone):
+    """The file is gone; `purged` is what was given up with it, `deleted_by` the key that asked or None."""
+
+    code = "FILE_DELETED"
+
+    def __init__(
+        self, deleted_at: datetime, deleted_by: str | None, purged: Sequence[Mapping[str, Any]] | None
+    ) -> None:
+        super().__init__("This file was deleted. Upload it again to use it.")
+        self.deleted_at = deleted_at
+        self.deleted_by = deleted_by
+        self.purged = list(purged or ())
 
 
 class IdempotencyKeyReused(ServiceError):

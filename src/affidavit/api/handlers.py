@@ -21,8 +21,16 @@ from affidavit.api.problems import status_of
 from affidavit.api.render import job_path, problem_response
 from affidavit.api.submission import content_type
 from affidavit.engine.errors import EngineError
-from affidavit.errors import FieldError, NotFound, ServiceError, TooLarge, Unauthenticated, Unavailable
-from affidavit.infra.blobs import BlobError
+from affidavit.errors import (
+    FieldError,
+    FileDeleted,
+    NotFound,
+    ServiceError,
+    TooLarge,
+    Unauthenticated,
+    Unavailable,
+)
+from affidavit.infra.blobs import BlobError, StoreFull
 
 log = structlog.get_logger()
 
@@ -82,13 +90,19 @@ async def on_engine_error(request: Request, error: EngineError) -> Response:
 async def on_blob_error(request: Request, error: BlobError) -> Response:
     """Render trouble with stored bytes: away for now, or damaged, which is our own fault."""
     log.error("api.blob", error=type(error).__name__, request_id=request.scope[REQUEST_ID])
+    if isinstance(error, StoreFull):
+        full = Unavailable(
+            "The storage of documents is full. Try again later.", code="STORAGE_FULL", retry_after=30
+        )
+        return await on_service_error(request, full)
     if error.retryable:
         return await on_service_error(
             request, Unavailable("The storage of documents is not available. Try again.", retry_after=5)
         )
     return problem_response(
-        "INTERNAL_ERROR",
-        "The stored bytes are missing or damaged. Report the request_id; submit the document again.",
+        "STORED_BYTES_DAMAGED",
+        "The stored bytes are missing or damaged, and none of them was sent. Report the request_id; "
+        "submit the document again.",
         path=request.scope["path"],
         request_id=request.scope[REQUEST_ID],
     )
@@ -127,6 +141,8 @@ def _members(error: ServiceError) -> Mapping[str, Any]:
             return {"job_id": error.job_id, "job_error": error.error}
         case NotReady():
             return {"checks": error.checks}
+        case FileDeleted():
+            return {"deleted_at": error.deleted_at, "deleted_by": error.deleted_by, "purged": error.purged}
     return {}
 
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from affidavit.accounts.principal import Scope
 from affidavit.api.problems import JOB_CODES, RESPONSE_CODES
+from affidavit.documents.tombstone import Kind
 from affidavit.engine.errors import Category
 from affidavit.engine.spec import OcrEngineName, Operation
 from affidavit.jobs.status import JobKind, JobStatus
@@ -59,6 +60,15 @@ class JobError(BaseModel):
     retryable: bool
 
 
+class PurgedObject(Answer):
+    """Stored bytes of one kind that a deletion gave up."""
+
+    kind: Kind
+    count: int
+    size_bytes: Annotated[int, Field(description="As stored, all together.")]
+    sha256: Annotated[list[str], Field(description="One digest for each.")]
+
+
 class JobObject(Answer):
     """A submission and how it stands."""
 
@@ -86,6 +96,14 @@ class JobObject(Answer):
     parent_id: str | None
     file_id: str | None
     metadata: dict[str, str]
+    deleted_at: Annotated[datetime | None, Field(description="When its content was deleted.")]
+    deleted_by: Annotated[
+        str | None,
+        Field(
+            description="The key that deleted it; null when the service did, as it does with store: false."
+        ),
+    ]
+    purged: Annotated[list[PurgedObject] | None, Field(description="What was given up; null before.")]
     children: Annotated[
         dict[str, int] | None, Field(description="Only with a batch: its jobs by status.")
     ] = None
@@ -121,6 +139,9 @@ class Problem(BaseModel):
     job_id: Annotated[str | None, Field(description="Only with codes about the state of a job.")] = None
     job_error: Annotated[JobError | None, Field(description="Only with JOB_FAILED.")] = None
     checks: Annotated[dict[str, Any] | None, Field(description="Only with NOT_READY.")] = None
+    deleted_at: Annotated[datetime | None, Field(description="Only with FILE_DELETED.")] = None
+    deleted_by: Annotated[str | None, Field(description="Only with FILE_DELETED: the key.")] = None
+    purged: Annotated[list[PurgedObject] | None, Field(description="Only with FILE_DELETED.")] = None
 
 
 class LimitsObject(Answer):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -18,14 +18,16 @@ GRACE: Final = timedelta(hours=24)
 
 _DROP: Final = text("""
 WITH dropped AS (
-    DELETE FROM blob_refs WHERE environment_id = :environment_id AND owner = :owner RETURNING sha256
+    DELETE FROM blob_refs
+    WHERE environment_id = :environment_id AND owner = ANY(CAST(:owners AS text[])) RETURNING sha256
 )
 INSERT INTO blob_garbage (environment_id, sha256, erase_at)
-SELECT :environment_id, d.sha256, now() + CAST(:grace AS interval)
+SELECT DISTINCT :environment_id, d.sha256, now() + CAST(:grace AS interval)
 FROM dropped d
 WHERE NOT EXISTS (
     SELECT FROM blob_refs r
-    WHERE r.environment_id = :environment_id AND r.sha256 = d.sha256 AND r.owner <> :owner
+    WHERE r.environment_id = :environment_id AND r.sha256 = d.sha256
+      AND r.owner <> ALL(CAST(:owners AS text[]))
 )
 ON CONFLICT (environment_id, sha256) DO UPDATE SET erase_at = least(blob_garbage.erase_at, excluded.erase_at)
 """)
@@ -56,4 +58,12 @@ async def add(session: AsyncSession, environment_id: str, owner: str, digests: I
 
 async def drop(session: AsyncSession, environment_id: str, owner: str, *, grace: timedelta = GRACE) -> None:
     """Drop all references of an owner; blobs that nobody needs any more are marked for erasure."""
-    await session.execute(_DROP, {"environment_id": environment_id, "owner": owner, "grace": grace})
+    await drop_all(session, environment_id, [owner], grace=grace)
+
+
+async def drop_all(
+    session: AsyncSession, environment_id: str, owners: Sequence[str], *, grace: timedelta = GRACE
+) -> None:
+    """Drop all references of several owners, as `drop` does of one."""
+    values = {"environment_id": environment_id, "owners": list(owners), "grace": grace}
+    await session.execute(_DROP, values)

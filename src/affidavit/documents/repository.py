@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Final
 
 from sqlalchemy import delete, exists, func, select
@@ -10,19 +12,24 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from affidavit.documents import references
 from affidavit.documents.models import Document, PageCheckpoint
+from affidavit.documents.tombstone import Kind, Purged, tally
+from affidavit.infra.db import scoped
 
 # The read paths are single statements outside of a session.
-FIND: Final = """
-SELECT id, filename, media_type, size_bytes, sha256, created_at, deleted_at
-FROM documents WHERE environment_id = $1 AND id = $2
-"""
+FIND: Final = scoped("""
+SELECT id, filename, media_type, size_bytes, sha256, created_at, deleted_at, deleted_by, purged
+FROM documents WHERE environment_id = scope.id AND documents.id = $2
+""")
 
-FIND_IMAGE: Final = """
+# Nothing that is deleted is kept for later: a collector spares what someone may be putting again.
+NO_GRACE: Final = timedelta(0)
+
+FIND_IMAGE: Final = scoped("""
 SELECT image_sha256 AS sha256, image_size_bytes AS size_bytes
 FROM page_checkpoints
-WHERE environment_id = $1 AND document_sha256 = $2 AND page = $3 AND image_sha256 IS NOT NULL
+WHERE environment_id = scope.id AND document_sha256 = $2 AND page = $3 AND image_sha256 IS NOT NULL
 ORDER BY created_at DESC LIMIT 1
-"""
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,13 +64,21 @@ async def lock(session: AsyncSession, environment_id: str, document_id: str) -> 
     return (await session.scalars(found.with_for_update())).one_or_none()
 
 
-async def bury(session: AsyncSession, document: Document) -> None:
-    """Leave a tombstone of the document and give up its bytes, and its pages when they are its alone."""
-    document.deleted_at = func.now()
-    await session.flush()
-    await references.drop(session, document.environment_id, document.id)
+async def bury(session: AsyncSession, document: Document, by: str | None) -> None:
+    """Leave a tombstone of the document and give up its bytes, and its pages when they are its alone.
+
+    `by` is the key that asked for it; None when the document's time was over.
+    """
+    purged = [Purged(Kind.SOURCE, document.sha256, document.size_bytes)]
+    await references.drop(session, document.environment_id, document.id, grace=NO_GRACE)
     if not await _has_twin(session, document):
-        await _drop_pages(session, document.environment_id, document.sha256)
+        pages = await drop_pages(session, document.environment_id, [document.sha256])
+        purged += [page for _, page in pages]
+    document.deleted_at = func.now()
+    document.deleted_by = by
+    document.filename = None
+    document.purged = tally(purged)
+    await session.flush()
 
 
 async def _has_twin(session: AsyncSession, document: Document) -> bool:
@@ -77,12 +92,26 @@ async def _has_twin(session: AsyncSession, document: Document) -> bool:
     return bool(await session.scalar(select(twin)))
 
 
-async def _drop_pages(session: AsyncSession, environment_id: str, sha256: str) -> None:
+async def drop_pages(
+    session: AsyncSession, environment_id: str, digests: Collection[str]
+) -> list[tuple[str, Purged]]:
+    """Give up all pages of documents with these digests; return each blob with its document's digest."""
     gone = (
         delete(PageCheckpoint)
-        .where(PageCheckpoint.environment_id == environment_id, PageCheckpoint.document_sha256 == sha256)
-        .returning(PageCheckpoint.reading_key)
+        .where(
+            PageCheckpoint.environment_id == environment_id,
+            PageCheckpoint.document_sha256.in_(sorted(digests)),
+        )
+        .returning(PageCheckpoint)
     )
-    for reading_key in sorted(set(await session.scalars(gone))):
-        owner = references.pages_owner(sha256, reading_key)
-        await references.drop(session, environment_id, owner)
+    pages = list((await session.scalars(gone)).all())
+    owners = {references.pages_owner(page.document_sha256, page.reading_key) for page in pages}
+    await references.drop_all(session, environment_id, sorted(owners), grace=NO_GRACE)
+    return [(page.document_sha256, blob) for page in pages for blob in _blobs_of(page)]
+
+
+def _blobs_of(page: PageCheckpoint) -> list[Purged]:
+    blobs = [Purged(Kind.PAGE, page.sha256, page.size_bytes)]
+    if page.image_sha256 is not None:
+        blobs.append(Purged(Kind.PAGE_IMAGE, page.image_sha256, page.image_size_bytes or 0))
+    return blobs

@@ -12,15 +12,15 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from affidavit.documents import repository
 from affidavit.documents.intake import Intake
 from affidavit.documents.repository import Stored
-from affidavit.errors import Conflict, Gone, NotFound
+from affidavit.errors import Conflict, FileDeleted, NotFound
 from affidavit.infra.blobs import BlobStore, BlobStream
 from affidavit.infra.db import Database
 from affidavit.infra.idempotency import Fingerprint, claim
 from affidavit.infra.ids import is_id, new_id
 
-# Says whether an unfinished job needs the document (environment id, document id). Jobs stand above
-# documents, so whoever puts the parts together hands this in.
-InUse = Callable[[AsyncSession, str, str], Awaitable[bool]]
+# Says why a document (environment id, document id) must stay: an unfinished job needs it, or it is under
+# legal hold. Jobs stand above documents, so whoever puts the parts together hands this in.
+WhyKept = Callable[[AsyncSession, str, str], Awaitable[Conflict | None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +62,10 @@ class FilePolicy:
 class Documents:
     """The use cases of files. Everything is seen through the environment of the caller."""
 
-    def __init__(self, db: Database, blobs: BlobStore, in_use: InUse, policy: FilePolicy) -> None:
+    def __init__(self, db: Database, blobs: BlobStore, why_kept: WhyKept, policy: FilePolicy) -> None:
         self._db = db
         self._blobs = blobs
-        self._in_use = in_use
+        self._why_kept = why_kept
         self._policy = policy
 
     def intake(self, environment_id: str) -> Intake:
@@ -87,7 +87,7 @@ class Documents:
         return Kept(await self.get(environment_id, answer), answer != document_id)
 
     async def get(self, environment_id: str, file_id: str) -> FileView:
-        """Return a file. Raises NotFound; Gone when it was deleted."""
+        """Return a file. Raises NotFound; FileDeleted with its tombstone."""
         row = await self._find(environment_id, file_id)
         return FileView(
             id=row["id"],
@@ -105,10 +105,10 @@ class Documents:
     async def page_image(self, environment_id: str, file_id: str, page: int) -> Content:
         """Open the newest WebP image of a page, which exists once a job has read it.
 
-        Raises NotFound, Gone; Conflict NOT_RENDERED before.
+        Raises NotFound, FileDeleted; Conflict NOT_RENDERED before.
         """
         row = await self._find(environment_id, file_id)
-        image = await self._db.fetch_row(repository.FIND_IMAGE, environment_id, row["sha256"], page)
+        image = await self._db.fetch_row_in(environment_id, repository.FIND_IMAGE, row["sha256"], page)
         if image is None:
             raise Conflict(
                 f"There is no image of page {page} yet. Parse the file first, this page included.",
@@ -116,10 +116,11 @@ class Documents:
             )
         return Content(image["sha256"], await self._blobs.open(environment_id, image["sha256"]))
 
-    async def delete(self, environment_id: str, file_id: str) -> None:
+    async def delete(self, environment_id: str, file_id: str, by: str) -> None:
         """Delete a file, its page images and what was read from it; results of jobs stay.
 
-        Raises NotFound, Gone; Conflict FILE_IN_USE while an unfinished job needs it.
+        `by` is the key that asks. Raises NotFound, FileDeleted; Conflict FILE_IN_USE while an
+        unfinished job needs it, LEGAL_HOLD while a job that used it must keep everything.
         """
         _check_id(file_id)
         async with self._db.begin(environment_id) as session:
@@ -127,28 +128,21 @@ class Documents:
             if document is None:
                 raise NotFound("file")
             if document.deleted_at is not None:
-                raise _deleted()
-            if await self._in_use(session, environment_id, file_id):
-                raise Conflict(
-                    "An unfinished job uses this file. Cancel the job or wait for its end.",
-                    code="FILE_IN_USE",
-                )
-            await repository.bury(session, document)
+                raise FileDeleted(document.deleted_at, document.deleted_by, document.purged)
+            if (kept := await self._why_kept(session, environment_id, file_id)) is not None:
+                raise kept
+            await repository.bury(session, document, by)
 
     async def _find(self, environment_id: str, file_id: str) -> asyncpg.Record:
         _check_id(file_id)
-        row = await self._db.fetch_row(repository.FIND, environment_id, file_id)
+        row = await self._db.fetch_row_in(environment_id, repository.FIND, file_id)
         if row is None:
             raise NotFound("file")
         if row["deleted_at"] is not None:
-            raise _deleted()
+            raise FileDeleted(row["deleted_at"], row["deleted_by"], row["purged"])
         return row
 
 
 def _check_id(file_id: str) -> None:
     if not is_id(file_id, "file"):
         raise NotFound("file")
-
-
-def _deleted() -> Gone:
-    return Gone("This file was deleted. Upload it again to use it.", code="FILE_DELETED")

@@ -26,7 +26,8 @@ from affidavit.jobs.views import (
 _COLUMNS: Final = f"""
     j.id, j.kind, j.operation, j.status, j.percent, j.stage, j.message, j.pages_total, j.pages_done,
     j.pages_failed, j.created_at, j.started_at, j.updated_at, j.completed_at, j.result_sha256,
-    j.result_size_bytes, j.result_expires_at, j.purged_at, j.deleted_at, j.deleted_by, j.purged, j.store, j.bundle_id, j.manifest_sha256, j.review,
+    j.result_size_bytes, j.result_expires_at, j.purged_at, j.deleted_at, j.deleted_by, j.purged, j.store,
+    j.bundle_id, j.manifest_sha256, j.review,
     j.error, j.retry_of, j.parent_id, j.document_id, j.metadata, j.event_seq,
     j.result_expires_at <= now() AS expired,
     extract(epoch FROM now() - j.started_at) * 1000 AS running_ms,

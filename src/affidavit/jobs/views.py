@@ -48,6 +48,9 @@ class JobView:
     retry_after_ms: int | None
     event_seq: int
     children: dict[str, int] | None = None
+    deleted_at: datetime | None = None
+    deleted_by: str | None = None
+    purged: list[dict[str, Any]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

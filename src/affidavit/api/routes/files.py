@@ -71,7 +71,8 @@ async def delete(request: Request) -> Response:
     """Delete a file and what was read from it."""
     principal = await authorize(request, Scope.FILES_WRITE)
     refuse_query(request)
-    await services(request).documents.delete(principal.environment_id, request.path_params["file_id"])
+    documents = services(request).documents
+    await documents.delete(principal.environment_id, request.path_params["file_id"], principal.key_id)
     return Response(status_code=204)
 
 
