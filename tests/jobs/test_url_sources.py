@@ -65,6 +65,34 @@ async def test_a_url_that_leads_nowhere_fails_the_job_with_its_own_code(
     assert await db.fetch("SELECT FROM documents") == []
 
 
+async def test_a_query_is_sealed_until_the_document_is_there(
+    db: Database, shop: Workshop, jobs: Jobs, site: str
+) -> None:
+    asked = f"{site}/document.pdf?signature=canary"
+    made = (await jobs.submit(ENV, submission(source=UrlRef(asked)))).job
+    (queued,) = await db.fetch("SELECT source FROM jobs")
+    await work(shop)
+    (ended,) = await db.fetch("SELECT source FROM jobs")
+
+    assert queued["source"]["url"] == ended["source"]["url"] == f"{site}/document.pdf"
+    assert bytes.fromhex(queued["source"]["sealed_url"]) == f"{made.id}|{asked}".encode()
+    assert "sealed_url" not in ended["source"]
+    assert (await jobs.get(ENV, made.id)).status is JobStatus.COMPLETED
+
+
+async def test_retry_of_a_fetch_that_failed_asks_for_the_whole_url_again(
+    db: Database, shop: Workshop, jobs: Jobs, site: str
+) -> None:
+    asked = f"{site}/nothing.pdf?signature=canary"
+    made = (await jobs.submit(ENV, submission(source=UrlRef(asked)))).job
+    await work(shop)
+
+    again = (await jobs.retry(ENV, made.id, None)).job
+
+    (row,) = await db.fetch("SELECT source FROM jobs WHERE id = $1", again.id)
+    assert bytes.fromhex(row["source"]["sealed_url"]) == f"{again.id}|{asked}".encode()
+
+
 async def test_a_private_address_is_refused_by_the_worker(shop: Workshop, jobs: Jobs, site: str) -> None:
     made = (await jobs.submit(ENV, submission(source=UrlRef(f"{site}/document.pdf")))).job
     await work(replace(shop, fetching=FetchPolicy(allow_http=True)))

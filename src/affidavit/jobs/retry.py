@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from sqlalchemy import RowMapping, text
 
 from affidavit.engine.spec import Operation, Options
 from affidavit.errors import Conflict, FieldError, Gone, NotFound, RequestInvalid
 from affidavit.infra.db import Database
+from affidavit.jobs.source import Opener, source_url
 from affidavit.jobs.status import TERMINAL, JobKind, JobStatus
 from affidavit.jobs.submission import (
     PRIORITY_ORDER,
@@ -42,12 +43,6 @@ _PRIORITIES: Final = {order: priority for priority, order in PRIORITY_ORDER.item
 
 
 Row = RowMapping
-
-
-class Opener(Protocol):
-    """Decrypts what was sealed for its owner."""
-
-    def open(self, sealed: bytes, owner: str) -> bytes: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,9 +162,3 @@ def _source(row: Row, opener: Opener) -> SourceRef:
     if row["document_id"]:
         return FileRef(row["document_id"])
     return UrlRef(source_url(row["source"], opener, row["id"]))
-
-
-def source_url(source: dict[str, Any], opener: Opener, job_id: str) -> str:
-    """Return the URL of a source with its query, which is sealed for the job."""
-    sealed = source.get("sealed_url")
-    return str(source["url"]) if sealed is None else opener.open(bytes.fromhex(sealed), job_id).decode()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import timedelta
-from typing import Protocol
 
 import asyncpg
 from sqlalchemy import select
@@ -18,9 +17,10 @@ from affidavit.jobs import acceptance, deletion, ending, repository, retry, stre
 from affidavit.jobs.acceptance import Draft
 from affidavit.jobs.models import Job
 from affidavit.jobs.retry import Plan
+from affidavit.jobs.source import Sealer, url_source
 from affidavit.jobs.status import TERMINAL, JobKind, JobStatus
 from affidavit.jobs.stream import News
-from affidavit.jobs.submission import JobPolicy, Priority, Submission, WebhookRef
+from affidavit.jobs.submission import JobPolicy, Priority, Submission, UrlRef, WebhookRef
 from affidavit.jobs.views import Accepted, JobFilter, JobPage, JobView, QueueHealth, StoredResult
 from affidavit.jobs.watch import Watch
 from affidavit.webhooks.leasing import own_secret_owner
@@ -29,14 +29,6 @@ NOT_READY = "The result is not ready. Ask again after retry_after_ms of the job.
 IN_REVIEW = "The result waits for a review. It can be read after the approval."
 FAILED = "The job failed, so there is no result. Its error says why and what to do."
 CANCELED = "The job was canceled, so there is no result. Submit it again."
-
-
-class Sealer(Protocol):
-    """Encrypts what must be read again, bound to what it belongs to."""
-
-    def seal(self, plain: bytes, owner: str) -> bytes: ...
-
-    def open(self, sealed: bytes, owner: str) -> bytes: ...
 
 
 class Jobs:
@@ -205,6 +197,8 @@ class Jobs:
             retry_of=retry_of,
         )
         draft.jobs[0] |= self._webhook_columns(job_id, submission.webhook)
+        if isinstance(submission.source, UrlRef):
+            draft.jobs[0]["source"] = url_source(submission.source.url, self._sealer, job_id)
         return draft
 
     def _webhook_columns(self, job_id: str, webhook: WebhookRef | None) -> dict[str, str]:
