@@ -335,7 +335,7 @@ JOBS: Final = (
         "Erase what a job that has ended holds: the result, the source that came with it, the pages that "
         "were read for it alone, its schema, options, labels and texts; of a batch, of each of its jobs. "
         "The job stays as a tombstone that tells what was purged, and its result answers 410 "
-        "`RESULT_DELETED`. Uploaded files stay: delete those by their own id. Doing it again changes nothing.",
+        "`RESULT_DELETED`. Uploaded files stay: delete those by their own id. Again changes nothing.",
         (Reply(200, "The tombstone.", JobObject, examples.DELETED_JOB),),
         codes=("NOT_FOUND", "JOB_NOT_FINISHED", "LEGAL_HOLD"),
         scopes=(Scope.JOBS_WRITE,),
