@@ -15,6 +15,8 @@ import asyncpg
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
 
+from affidavit.infra import metrics
+
 CONNECT_TIMEOUT: Final = timedelta(seconds=10)
 # What lies between may forget a connection that is silent for long, and tells neither end.
 IDLE_SECONDS: Final = 300.0
@@ -56,12 +58,15 @@ class Connections:
         # the slowest hundredth waited 190 ms, and in turn 50 ms.
         self._turn = asyncio.Semaphore(size)
         self._engines = {role: _engine(url, {**settings, "role": role.value}) for role in Role}
+        metrics.POOL_SIZE.set(size)
+        metrics.POOL_USED.set_function(lambda: self._open - sum(map(len, self._idle.values())))
 
     async def take(self, role: Role) -> Link:
         """Lend a connection that acts as `role`. Raises TimeoutError, OSError or asyncpg errors."""
         if self._turn.locked():
-            async with asyncio.timeout(CONNECT_TIMEOUT.total_seconds()):
-                await self._turn.acquire()
+            with metrics.POOL_WAITS.time():
+                async with asyncio.timeout(CONNECT_TIMEOUT.total_seconds()):
+                    await self._turn.acquire()
         else:
             await self._turn.acquire()
         try:

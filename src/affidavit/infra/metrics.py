@@ -138,10 +138,10 @@ SWEEP_SECONDS: Final = _histogram(
 )
 SWEEPS_FAILED: Final = _counter("sweep_failures_total", "Rounds of sweeps that failed.", ("sweep",))
 POOL_WAITS: Final = _histogram(
-    "db_pool_wait_seconds", "Waits for a database connection, by those that had to wait.", _FAST, ("pool",)
+    "db_pool_wait_seconds", "Waits for a database connection, by those that had to wait.", _FAST
 )
-POOL_USED: Final = _gauge("db_connections_in_use", "Database connections in use.", ("pool",))
-POOL_SIZE: Final = _gauge("db_connections_max", "Database connections that the process may use.", ("pool",))
+POOL_USED: Final = _gauge("db_connections_in_use", "Database connections in use.")
+POOL_SIZE: Final = _gauge("db_connections_max", "Database connections that the process may use.")
 RINGS: Final = _counter("bell_rings_total", "Rings of the bell, by how they went.", ("outcome",))
 
 PAGE_SOURCES: Final = frozenset({"native", "ocr", "mixed", "blank"})
