@@ -80,9 +80,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("environment_id", name=op.f("pk_queue_shares")),
     )
     op.create_index(op.f("ix_queue_shares_tag"), "queue_shares", ["tag"], unique=False)
-    op.add_column(
-        "job_tasks", sa.Column("vstart", sa.BigInteger(), server_default="0", nullable=False)
-    )
+    op.add_column("job_tasks", sa.Column("vstart", sa.BigInteger(), server_default="0", nullable=False))
     op.drop_index(DUE, table_name="job_tasks")
     columns = ["environment_id", sa.literal_column("(- priority)"), "vstart", "created_at", "id"]
     op.create_index(DUE, "job_tasks", columns, unique=False, postgresql_where=QUEUED)

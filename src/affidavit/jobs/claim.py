@@ -26,7 +26,8 @@ class SourceDocument:
 class Claim:
     """A task under lease. `attempt` is the fence: once it is stale, nothing that it reports counts.
 
-    `asked_at` is when the lease was asked for, by this machine's monotonic clock in seconds.
+    `asked_at` is when the lease was asked for, by this machine's monotonic clock in seconds; `vstart` is
+    the task's place in its environment.
     """
 
     asked_at: float
@@ -50,6 +51,7 @@ class Claim:
     sealed_password: bytes | None
     media_type: str | None
     page_count: int | None
+    vstart: int = 0
     request_id: str | None = None  # of the submission, for logs and traces
     traceparent: str | None = None
 

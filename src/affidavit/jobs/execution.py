@@ -1,7 +1,7 @@
 """The life of a task under lease: claim, heartbeat, report, complete, fail, give back.
 
 Each function is one short transaction, fenced by the claim's attempt. Locks go task first, then
-parent, then job. The clock is the database's.
+parent, then job, then the share of the queue. The clock is the database's.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Any, Final
 
-from sqlalchemy import func, text, update
+import asyncpg
+from sqlalchemy import func, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -19,7 +20,7 @@ from affidavit.accounts.models import UsageRecord
 from affidavit.documents import references
 from affidavit.documents.models import Document
 from affidavit.infra.db import SYSTEM, Database
-from affidavit.jobs import tasks
+from affidavit.jobs import order, tasks
 from affidavit.jobs.claim import (
     FAILURE_BACKOFF,
     Beat,
@@ -33,19 +34,9 @@ from affidavit.jobs.claim import (
 )
 from affidavit.jobs.ending import end
 from affidavit.jobs.models import Job
+from affidavit.jobs.source import SEALED
 from affidavit.jobs.status import JobStatus, TaskKind, TaskStatus
-from affidavit.jobs.transitions import lock_parent, move, move_task
-
-_NEXT: Final = text("""
-SELECT t.id AS task_id, t.job_id, t.environment_id, t.kind, t.n, t.attempt, t.failures, t.crashes, t.pages,
-    t.priority, j.status AS job_status, j.operation, j.spec, j.source, j.store, j.sealed_password,
-    j.media_type, j.page_count, j.request_id, j.traceparent, j.parent_id, j.created_at AS submitted_at, d.id AS document_id, d.sha256,
-    d.size_bytes, d.filename, d.media_type AS document_media_type
-FROM job_tasks t JOIN jobs j ON j.id = t.job_id LEFT JOIN documents d ON d.id = j.document_id
-WHERE t.status = 'queued' AND t.run_after <= now() AND j.status IN ('queued', 'processing')
-ORDER BY -t.priority, t.created_at, t.id
-LIMIT 1 FOR UPDATE OF t SKIP LOCKED
-""")
+from affidavit.jobs.transitions import CLAIM, lock_parent, move_task
 
 _BEAT: Final = """
 UPDATE job_tasks t SET lease_until = now() + $3 FROM jobs j
@@ -65,32 +56,15 @@ WHERE environment_id = $1 AND document_sha256 = $2 AND reading_key = $3 ORDER BY
 """
 
 
-async def claim(db: Database, worker: str, lease: timedelta) -> Claim | None:
-    """Take the next due task for this worker, or None when there is none to take.
+async def claim(db: Database, worker: str, lease: timedelta, *, short_only: bool = False) -> Claim | None:
+    """Take the task that is next in fair order for this worker, or None when there is none to take.
 
-    The attempt rises here, before any work, so that a document that kills its worker cannot do
-    so for ever. The first claim of a job moves it to processing.
+    With `short_only` batches of long documents are passed over. None too when a cancel came between: ask
+    again.
     """
     asked_at = time.monotonic()
-    async with db.begin(SYSTEM) as session:
-        row = (await session.execute(_NEXT)).one_or_none()
-        if row is None:
-            return None
-        await move_task(
-            session,
-            row.task_id,
-            TaskStatus.RUNNING,
-            attempt=row.attempt,
-            lease_until=func.now() + lease,
-            lease_owner=worker,
-            started_at=func.now(),
-        )
-        if row.job_status == JobStatus.QUEUED:
-            moved = await move(session, row.job_id, JobStatus.PROCESSING, started_at=func.now())
-            if moved is None:  # canceled between our look and our lock
-                await session.rollback()
-                return None
-    return _claimed(row, asked_at)
+    row = await db.fetch_row(CLAIM, worker, lease, short_only)
+    return None if row is None else _claimed(row, asked_at)
 
 
 async def heartbeat(db: Database, held: Claim, lease: timedelta) -> Beat:
@@ -127,6 +101,8 @@ async def opened(
             selected=len(selected),
             deadline=policy.deadline_base + policy.deadline_page * len(selected),
         )
+        if len(selected) > 1:
+            await order.charge(session, held.environment_id, min(len(selected), policy.batch_pages) - 1)
     return len(planned) > 1
 
 
@@ -256,6 +232,7 @@ async def document_arrived(db: Database, held: Claim, document: SourceDocument) 
             .where(Job.id == held.job_id, Job.status == JobStatus.PROCESSING)
             .values(
                 document_id=document.id,
+                source=Job.source.op("-")(SEALED),  # the whole URL is needed no more
                 percent=tasks.READ_FROM,
                 stage="open",
                 message=None,
@@ -265,7 +242,7 @@ async def document_arrived(db: Database, held: Claim, document: SourceDocument) 
         )
         if (await session.execute(statement)).first() is None:
             raise Fenced
-        await tasks.add(session, held, held.n + 1, TaskKind.READ, since=held.submitted_at)
+        await tasks.add_read(session, held)
 
 
 async def is_done(db: Database, held: Claim) -> bool:
@@ -323,36 +300,41 @@ def _batches(pages: Sequence[int], size: int) -> list[Sequence[int]]:
     return [pages[at : at + size] for at in range(0, len(pages), size)]
 
 
-def _claimed(row: Any, asked_at: float) -> Claim:
+def _claimed(row: asyncpg.Record, asked_at: float) -> Claim:
     document = None
-    if row.document_id is not None:
+    if row["document_id"] is not None:
         document = SourceDocument(
-            row.document_id, row.sha256, row.size_bytes, row.filename, row.document_media_type
+            row["document_id"],
+            row["sha256"],
+            row["size_bytes"],
+            row["filename"],
+            row["document_media_type"],
         )
     return Claim(
         asked_at=asked_at,
-        task_id=row.task_id,
-        job_id=row.job_id,
-        environment_id=row.environment_id,
-        kind=TaskKind(row.kind),
-        n=row.n,
-        attempt=row.attempt + 1,
-        failures=row.failures,
-        crashes=row.crashes,
-        pages=None if row.pages is None else tuple(row.pages),
-        operation=row.operation,
-        spec=row.spec,
-        source=row.source,
-        store=row.store,
-        priority=row.priority,
-        submitted_at=row.submitted_at,
-        parent_id=row.parent_id,
+        task_id=row["task_id"],
+        job_id=row["job_id"],
+        environment_id=row["environment_id"],
+        kind=TaskKind(row["kind"]),
+        n=row["n"],
+        attempt=row["attempt"],
+        failures=row["failures"],
+        crashes=row["crashes"],
+        pages=None if row["pages"] is None else tuple(row["pages"]),
+        operation=row["operation"],
+        spec=row["spec"],
+        source=row["source"],
+        store=row["store"],
+        priority=row["priority"],
+        submitted_at=row["submitted_at"],
+        parent_id=row["parent_id"],
         document=document,
-        sealed_password=row.sealed_password,
-        media_type=row.media_type,
-        page_count=row.page_count,
-        request_id=row.request_id,
-        traceparent=row.traceparent,
+        sealed_password=row["sealed_password"],
+        media_type=row["media_type"],
+        page_count=row["page_count"],
+        vstart=row["vstart"],
+        request_id=row["request_id"],
+        traceparent=row["traceparent"],
     )
 
 

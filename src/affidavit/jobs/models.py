@@ -12,6 +12,8 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     Boolean,
+    CheckConstraint,
+    Double,
     ForeignKey,
     Index,
     Integer,
@@ -155,7 +157,9 @@ class Task(Base):
         UniqueConstraint("job_id", "n"),
         Index(
             "ix_job_tasks_due",
+            "environment_id",
             text("(- priority)"),  # all ascending, so that a place in the queue is one comparison of rows
+            "vstart",
             "created_at",
             "id",
             postgresql_where=text("status = 'queued'"),
@@ -170,6 +174,7 @@ class Task(Base):
     kind: Mapped[str] = mapped_column(Text)
     status: Mapped[str] = mapped_column(Text)
     priority: Mapped[int] = mapped_column(SmallInteger, server_default="0")
+    vstart: Mapped[int] = mapped_column(BigInteger, server_default="0")  # see `order`
     pages: Mapped[list[int] | None] = mapped_column(ARRAY(Integer))
     pages_done: Mapped[int] = mapped_column(Integer, server_default="0")
     pages_read: Mapped[int] = mapped_column(Integer, server_default="0")
@@ -186,6 +191,25 @@ class Task(Base):
     created_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
     started_at: Mapped[datetime | None] = mapped_column(Timestamp)
     finished_at: Mapped[datetime | None] = mapped_column(Timestamp)
+
+
+class QueueShare(Base):
+    """How much of the workers an environment has had; see `order`. No row: nothing yet.
+
+    `served` counts pages, and is the clock of `vstart`. `vtime` is the virtual time at which the
+    environment's next task starts, `tag` that at which its latest one did. An operator may set `weight`,
+    and `max_running` tasks at once.
+    """
+
+    __tablename__ = "queue_shares"
+    __table_args__ = (Index(None, "tag"), CheckConstraint("weight > 0", name="weight"))
+
+    environment_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    served: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    vtime: Mapped[float] = mapped_column(Double, server_default="0")
+    tag: Mapped[float] = mapped_column(Double, server_default="0")
+    weight: Mapped[float] = mapped_column(Double, server_default="1")
+    max_running: Mapped[int | None] = mapped_column(Integer)
 
 
 class JobEvent(Base):

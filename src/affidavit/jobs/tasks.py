@@ -1,6 +1,6 @@
 """Statements about tasks and the pages that they read, in the caller's transaction.
 
-Locks go task first, then parent, then job.
+Locks go task first, then parent, then job, then the share of the queue.
 """
 
 from __future__ import annotations
@@ -9,16 +9,19 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import bindparam, delete, func, text, update
+from sqlalchemy import bindparam, delete, text, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from affidavit.documents import references
 from affidavit.documents.models import PageCheckpoint
 from affidavit.infra.ids import new_id
+from affidavit.jobs import order
 from affidavit.jobs.claim import Claim, Fenced, Report
 from affidavit.jobs.models import Task
 from affidavit.jobs.status import TaskKind, TaskStatus
+
+Row = dict[str, Any]
 
 # Shares of the progress bar: opening and fetching, reading, and finishing.
 READ_FROM: Final = 5
@@ -68,7 +71,7 @@ _FAILED_PAGES: Final = text(
     "SELECT failed_pages FROM job_tasks WHERE job_id = :job_id AND kind = 'read' ORDER BY n"
 )
 
-_LAST: Final = text("SELECT max(n) FROM job_tasks WHERE job_id = :job_id")
+_ENDS: Final = text("SELECT max(n) AS last, min(vstart) AS begin FROM job_tasks WHERE job_id = :job_id")
 
 _TURNED_BACK: Final = text(
     "SELECT count(*) FROM job_tasks WHERE job_id = :job_id AND kind = 'finish' AND status = 'canceled'"
@@ -82,17 +85,54 @@ async def hold(session: AsyncSession, held: Claim) -> None:
         raise Fenced
 
 
-async def add(
-    session: AsyncSession,
-    held: Claim,
-    n: int,
-    kind: TaskKind,
-    *,
-    pages: Sequence[int] | None = None,
-    since: datetime | None = None,
-) -> None:
-    """Queue a task of the job; it waits `since` then, or takes its place behind what is queued now."""
-    values = {
+async def plan(session: AsyncSession, held: Claim, batches: Sequence[Sequence[int]]) -> None:
+    """Keep the first batch for the held task, and queue one for each of the others.
+
+    Each goes behind as many pages of the environment as the job has before it, so that what is submitted
+    later comes between.
+    """
+    await session.execute(update(Task).where(Task.id == held.task_id).values(pages=list(batches[0])))
+    begin = await order.served(session, held.environment_id) + len(batches[0])
+    await _add(session, _reads(held, batches[1:], n=held.n + 1, vstart=begin, since=None))
+
+
+async def add_read(session: AsyncSession, held: Claim) -> None:
+    """Queue the reading of a document that has arrived, at the place that it has waited for."""
+    row = _row(held, held.n + 1, TaskKind.READ, held.vstart) | {"created_at": held.submitted_at}
+    await _add(session, [row])
+
+
+async def add_again(session: AsyncSession, held: Claim, batches: Sequence[Sequence[int]]) -> None:
+    """Queue pages of the job to be read once more."""
+    last, begin = await _ends(session, held)
+    await _add(session, _reads(held, batches, n=last + 1, vstart=begin, since=held.submitted_at))
+
+
+async def add_finish(session: AsyncSession, held: Claim) -> None:
+    """Queue the finish. It keeps the job's own place: nothing but this is left between it and its end."""
+    last, begin = await _ends(session, held)
+    await _add(session, [_row(held, last + 1, TaskKind.FINISH, begin) | {"created_at": held.submitted_at}])
+
+
+async def _ends(session: AsyncSession, held: Claim) -> tuple[int, int]:
+    """Return the number of the job's last task and the place of its first."""
+    row = (await session.execute(_ENDS, {"job_id": held.job_id})).one()
+    return row.last, row.begin
+
+
+def _reads(
+    held: Claim, batches: Sequence[Sequence[int]], *, n: int, vstart: int, since: datetime | None
+) -> list[Row]:
+    rows = []
+    for number, pages in enumerate(batches, start=n):
+        row = _row(held, number, TaskKind.READ, vstart) | {"pages": list(pages)}
+        rows.append(row if since is None else row | {"created_at": since})
+        vstart += len(pages)
+    return rows
+
+
+def _row(held: Claim, n: int, kind: TaskKind, vstart: int) -> Row:
+    return {
         "id": new_id("task"),
         "job_id": held.job_id,
         "environment_id": held.environment_id,
@@ -100,34 +140,14 @@ async def add(
         "kind": kind,
         "status": TaskStatus.QUEUED,
         "priority": held.priority,
-        "pages": None if pages is None else list(pages),
-        "created_at": func.now() if since is None else since,
+        "vstart": vstart,
     }
+
+
+async def _add(session: AsyncSession, rows: Sequence[Row]) -> None:
     # A second attempt plans the same tasks again; those that are there stay as they are.
-    await session.execute(insert(Task).values(values).on_conflict_do_nothing(index_elements=["job_id", "n"]))
-
-
-async def plan(session: AsyncSession, held: Claim, batches: Sequence[Sequence[int]]) -> None:
-    """Keep the first batch for the held task, and queue one for each of the others.
-
-    They go behind what is queued by now, so that shorter documents come between.
-    """
-    await session.execute(update(Task).where(Task.id == held.task_id).values(pages=list(batches[0])))
-    for n, pages in enumerate(batches[1:], start=held.n + 1):
-        await add(session, held, n, TaskKind.READ, pages=pages)
-
-
-async def add_again(session: AsyncSession, held: Claim, batches: Sequence[Sequence[int]]) -> None:
-    """Queue pages of the job to be read once more."""
-    last = (await session.execute(_LAST, {"job_id": held.job_id})).scalar_one()
-    for n, pages in enumerate(batches, start=last + 1):
-        await add(session, held, n, TaskKind.READ, pages=pages, since=held.submitted_at)
-
-
-async def add_finish(session: AsyncSession, held: Claim) -> None:
-    """Queue the finish. It keeps the job's own place: nothing but this is left between it and its end."""
-    last = (await session.execute(_LAST, {"job_id": held.job_id})).scalar_one()
-    await add(session, held, last + 1, TaskKind.FINISH, since=held.submitted_at)
+    statement = insert(Task).on_conflict_do_nothing(index_elements=["job_id", "n"])
+    await session.execute(statement, rows)
 
 
 async def open_job(

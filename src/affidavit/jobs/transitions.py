@@ -2,7 +2,8 @@
 
 Each move is one guarded UPDATE in the caller's transaction. No row back means that someone else
 moved first: the answer is None and the caller stops quietly. Locks are taken in one order
-everywhere, at most one task, then the parent, then the job, so that no two moves can deadlock.
+everywhere, at most one task, then the parent, then the job, and last of all the share of the queue,
+so that no two moves can deadlock.
 """
 
 from __future__ import annotations
@@ -16,9 +17,54 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
 
 from affidavit.jobs.models import Job, JobEvent, Task
+from affidavit.jobs.order import PLACE, TURNS
 from affidavit.jobs.status import TERMINAL, JobKind, JobStatus, TaskStatus, job_sources, task_sources
 
 TASK_ENDS: Final = frozenset({TaskStatus.DONE, TaskStatus.FAILED, TaskStatus.CANCELED})
+
+# Claim the task that is next in fair order: one statement, and so one transaction of one round trip. The
+# attempt rises here, before any work, so that a document that kills its worker cannot do so for ever; the
+# first claim of a job moves it to processing, and one that was canceled meanwhile is not claimed. Args:
+# worker, lease, and whether batches of long documents are to be passed over.
+#
+# Turns are tried in their order until one has a task that nobody else is claiming at this moment: the
+# inner LIMIT 1 goes on behind locked rows, the outer one stops at the first that was found.
+CLAIM: Final = f"""
+WITH RECURSIVE {TURNS}, next AS MATERIALIZED (
+    SELECT u.tag, t.*, CASE WHEN t.kind = 'read' THEN coalesce(cardinality(t.pages), 1) ELSE 1 END AS cost
+    FROM turns u CROSS JOIN LATERAL (
+        SELECT t.id, t.job_id, t.environment_id, t.kind, t.pages, t.attempt, j.status AS job_status
+        FROM job_tasks t JOIN jobs j ON j.id = t.job_id
+        WHERE t.environment_id = u.environment_id AND t.status = 'queued' AND t.run_after <= now()
+            AND j.status IN ('queued', 'processing') AND NOT ($3 AND t.pages IS NOT NULL)
+        ORDER BY {PLACE.format("t")} LIMIT 1 FOR UPDATE OF t SKIP LOCKED
+    ) t LIMIT 1
+), started AS (
+    UPDATE jobs j SET status = 'processing', started_at = now(), updated_at = now(), event_seq = event_seq + 1
+    FROM next WHERE j.id = next.job_id AND next.job_status = 'queued' AND j.status = 'queued'
+    RETURNING j.id, j.environment_id, j.event_seq
+), event AS (
+    INSERT INTO job_events (job_id, seq, environment_id, type, status)
+    SELECT id, event_seq, environment_id, 'job.processing', 'processing' FROM started
+), task AS (
+    UPDATE job_tasks t SET status = 'running', attempt = t.attempt + 1, lease_until = now() + $2::interval,
+        lease_owner = $1, started_at = now()
+    FROM next WHERE t.id = next.id AND t.status = 'queued' AND t.attempt = next.attempt
+        AND (next.job_status = 'processing' OR EXISTS (SELECT FROM started))
+    RETURNING t.*, next.tag, next.cost
+), share AS (
+    INSERT INTO queue_shares AS s (environment_id, served, tag, vtime)
+    SELECT environment_id, cost, tag, tag + cost FROM task
+    ON CONFLICT (environment_id) DO UPDATE SET served = s.served + excluded.served,
+        tag = greatest(s.tag, excluded.tag),
+        vtime = greatest(s.vtime, excluded.tag) + excluded.served / s.weight
+)
+SELECT t.id AS task_id, t.job_id, t.environment_id, t.kind, t.n, t.attempt, t.failures, t.crashes, t.pages,
+    t.priority, t.vstart, j.operation, j.spec, j.source, j.store, j.sealed_password, j.media_type,
+    j.page_count, j.request_id, j.traceparent, j.parent_id, j.created_at AS submitted_at,
+    d.id AS document_id, d.sha256, d.size_bytes, d.filename, d.media_type AS document_media_type
+FROM task t JOIN jobs j ON j.id = t.job_id LEFT JOIN documents d ON d.id = j.document_id
+"""  # noqa: S608 - constants of ours
 
 
 async def move(
