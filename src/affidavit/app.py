@@ -27,7 +27,7 @@ from affidavit.api.traced import Traced
 from affidavit.documents.service import Documents, FilePolicy
 from affidavit.engine.media import SUPPORTED
 from affidavit.engine.spec import OcrEngineName, Operation
-from affidavit.infra import metrics, tracing
+from affidavit.infra import isolation, metrics, tracing
 from affidavit.infra.blobs import open_store
 from affidavit.infra.db import Database
 from affidavit.infra.exposition import exposed
@@ -80,7 +80,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     db = Database(settings.database_url, pool_size=settings.database_pool_size, name="affidavit-api")
     doorbell = Doorbell(settings.redis_url)
-    await db.open()
+    await isolation.require(db)
     used = _services(settings, db, doorbell)
     app.state.services = used
     log.info("api.started", version=VERSION)

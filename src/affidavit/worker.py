@@ -20,7 +20,7 @@ import structlog
 from affidavit.engine.ocr.neural import ENVIRONMENT
 from affidavit.engine.spec import Limits
 from affidavit.engine.versions import reading_versions
-from affidavit.infra import metrics, tracing
+from affidavit.infra import isolation, metrics, tracing
 from affidavit.infra.blobs import open_store
 from affidavit.infra.db import Database
 from affidavit.infra.exposition import exposed
@@ -233,10 +233,12 @@ def _is_alive(pid: int) -> bool:
 
 
 async def _open(db: Database, stop: asyncio.Event) -> None:
-    """Connect, however long the database takes to come up."""
+    """Connect, however long the database takes to come up. Raises isolation.Unsafe."""
     while not stop.is_set():
         try:
-            await db.open()
+            await isolation.require(db)
+        except isolation.Unsafe:
+            raise
         except Exception as error:  # noqa: BLE001 - whatever keeps us from connecting may pass
             log.warning("database.unreachable", error=type(error).__name__)
             await asyncio.sleep(STARTUP_RETRY_SECONDS)
@@ -253,5 +255,8 @@ def main(arguments: Sequence[str]) -> int:
     version = importlib.metadata.version("affidavit")
     metrics.BUILD.info({"version": version, "role": "worker"})
     tracing.start(settings.otel_endpoint, role="worker", version=version)
-    asyncio.run(serve(settings))
+    try:
+        asyncio.run(serve(settings))
+    except isolation.Unsafe:
+        return 1  # it has been logged what to do
     return 0
