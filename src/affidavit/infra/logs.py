@@ -39,6 +39,8 @@ FIELDS: Final = frozenset(
         "version", "host", "port", "pid", "profile", "walls", "revision", "pool",
         # a request
         "method", "path", "route",
+        # a delivery: `origin` is the scheme and the host of its receiver
+        "message_id", "event_type", "origin", "status_code", "failure", "latency_ms", "told",
         # of the loggers themselves
         "event", "level", "timestamp", "logger", "_record", "_from_structlog",
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import structlog
 
+from affidavit.infra import metrics
 from affidavit.infra.db import SYSTEM, Database
 from affidavit.infra.ids import new_id
 from affidavit.webhooks import rendering, repository
@@ -36,6 +37,7 @@ async def disable(db: Database, environment_id: str, endpoint_id: str, reason: D
                 event_type=EventType.ENDPOINT_DISABLED,
                 payload=payload,
             )
+    metrics.ENDPOINTS_DISABLED.labels(reason).inc()
     log.warning(
         "webhook.endpoint_disabled",
         environment_id=environment_id,

@@ -50,13 +50,14 @@ WITH RECURSIVE lanes AS (
     RETURNING d.*
 )
 SELECT l.id, l.claims, l.environment_id, l.endpoint_id, l.job_id, l.message_id, l.event_type, l.payload,
-    l.attempts, l.created_at, coalesce(l.url, e.url) AS url, now() AS leased_at,
+    l.attempts, l.created_at, coalesce(l.url, e.url) AS url, now() AS leased_at, j.request_id, j.traceparent,
     e.status AS endpoint_status, e.deleted_at IS NOT NULL AS is_deleted,
     l.sealed_secret IS NOT NULL AS is_own_secret,
     coalesce(l.sealed_secret, e.sealed_secret, s.sealed_secret) AS sealed,
     CASE WHEN l.sealed_secret IS NULL AND coalesce(e.previous_until, s.previous_until) > now()
         THEN coalesce(e.sealed_previous, s.sealed_previous) END AS sealed_previous
 FROM leased l
+LEFT JOIN jobs j ON j.id = l.job_id
 LEFT JOIN webhook_endpoints e ON e.id = l.endpoint_id
 LEFT JOIN webhook_secrets s ON l.endpoint_id IS NULL AND s.environment_id = l.environment_id
 """
@@ -134,6 +135,9 @@ class Leased:
     obstacle: Failure | None
     owner: str
     sealed: tuple[bytes, ...]
+    job_id: str | None = None
+    request_id: str | None = None  # of the submission, for logs and traces
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +220,9 @@ def _leased(row: asyncpg.Record) -> Leased:
         obstacle=_obstacle(row),
         owner=_owner(row),
         sealed=tuple(sealed for sealed in (row["sealed"], row["sealed_previous"]) if sealed is not None),
+        job_id=row["job_id"],
+        request_id=row["request_id"],
+        traceparent=row["traceparent"],
     )
 
 

@@ -14,6 +14,7 @@ from typing import Final, Protocol
 
 import structlog
 
+from affidavit.infra import context, metrics, tracing
 from affidavit.infra.db import SYSTEM, Database, is_unavailable
 from affidavit.infra.fetch import FetchPolicy
 from affidavit.infra.fetch_errors import AddressForbidden, FetchError, TimedOut, TlsFailed, UrlInvalid
@@ -134,13 +135,23 @@ class Sender:
         self._wake.clear()
 
     async def _deliver(self, held: Leased) -> None:
+        ids = {"job_id": held.job_id, "request_id": held.request_id, "delivery_id": held.id}
+        with (
+            context.bound(**ids, environment_id=held.environment_id, attempt=held.attempts + 1),
+            tracing.span(
+                "webhook", kind="CLIENT", parent=held.traceparent, **ids, event_type=held.event_type
+            ),
+        ):
+            await self._send(held)
+
+    async def _send(self, held: Leased) -> None:
         try:
             if held.obstacle is not None:
                 await leasing.close(self._db, held, held.obstacle)
                 return
             await self._mark(held, await self._attempt(held))
         except Exception as error:  # noqa: BLE001 - the lease ends, and it is sent again
-            log.warning("webhook.delivery_failed", delivery_id=held.id, error=type(error).__name__)
+            log.warning("webhook.delivery_failed", error=type(error).__name__)
 
     async def _attempt(self, held: Leased) -> Outcome:
         began = time.monotonic()
@@ -199,14 +210,13 @@ class Sender:
 
     async def _mark(self, held: Leased, outcome: Outcome) -> None:
         settled = await self._settle(held, outcome)
+        _count(held, outcome, settled)
         log.info(
             "webhook.attempted",
-            delivery_id=held.id,
             message_id=held.message_id,
             endpoint_id=held.endpoint_id,
             event_type=held.event_type,
             origin=origin(held.url or ""),
-            attempt=held.attempts + 1,
             status_code=outcome.status_code,
             failure=outcome.error,
             latency_ms=outcome.latency_ms,
@@ -234,6 +244,17 @@ class Sender:
         return (
             DisabledReason.FAILING if is_long and settled.failures >= self._policy.disable_failures else None
         )
+
+
+def _count(held: Leased, outcome: Outcome, settled: Settled | None) -> None:
+    result = "delivered" if outcome.error is None else outcome.error.value
+    metrics.ATTEMPTS.labels("fenced" if settled is None else result).inc()
+    metrics.ATTEMPT_SECONDS.observe(outcome.latency_ms / 1000)
+    lag = (held.leased_at - held.created_at).total_seconds()
+    if held.attempts == 0:
+        metrics.FIRST_ATTEMPT_LAG.observe(lag)
+    if outcome.error is None:
+        metrics.DELIVERY_LAG.observe(lag + outcome.latency_ms / 1000)
 
 
 def _judge(status: int) -> Failure | None:
