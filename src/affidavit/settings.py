@@ -247,6 +247,21 @@ class Settings(BaseSettings):
     result_purge_seconds: PositiveSeconds = Field(
         default=60, description="How often expired results and unreferenced blobs are removed."
     )
+    file_ttl_days: Annotated[int, Field(ge=0)] = Field(
+        default=0, description="Uploaded files are deleted so long after their upload. 0: never."
+    )
+    job_ttl_days: Annotated[int, Field(ge=0)] = Field(
+        default=365,
+        description="The row of a job that holds nothing any more, its events included, goes so long after "
+        "its end. 0: never.",
+    )
+    scrub_days: Annotated[int, Field(ge=0)] = Field(
+        default=30,
+        description="Every stored blob is read and its hash compared within so many days. 0: never.",
+    )
+    scrub_bytes_per_second: PositiveInt = Field(
+        default=20_000_000, description="What the scrub reads at most, over all workers."
+    )
     checkpoint_ttl_hours: PositiveSeconds = Field(
         default=168, description="Pages that were read are reused by later jobs for so long."
     )
@@ -358,6 +373,15 @@ class Settings(BaseSettings):
         if isinstance(value, str):
             return [part.strip() for part in value.split(",") if part.strip()]
         return value
+
+    @model_validator(mode="after")
+    def _jobs_outlive_keys(self) -> Self:
+        if self.job_ttl_days and self.job_ttl_days < 2 * self.idempotency_ttl_days:
+            raise ValueError(
+                "AFFIDAVIT_JOB_TTL_DAYS must be 0 or at least twice AFFIDAVIT_IDEMPOTENCY_TTL_DAYS: a key "
+                "that is still known must find its job"
+            )
+        return self
 
     @model_validator(mode="after")
     def _lease_outlasts_beats(self) -> Self:

@@ -11,12 +11,15 @@ import shutil
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
 import structlog
 
+from affidavit.documents.orphans import find_orphans
+from affidavit.documents.scrub import Pace, scrub
 from affidavit.engine.ocr.neural import ENVIRONMENT
 from affidavit.engine.spec import Limits
 from affidavit.engine.versions import reading_versions
@@ -29,10 +32,15 @@ from affidavit.infra.logs import configure
 from affidavit.infra.queue import Doorbell
 from affidavit.infra.sandbox import Identity, SandboxHost, Walls
 from affidavit.infra.secrets import Vault
-from affidavit.jobs import execution, sweep
+from affidavit.jobs import execution, retention, sweep
 from affidavit.jobs.claim import Claim, ExecutionPolicy
+from affidavit.jobs.retention import Retention
 from affidavit.jobs.runner import Runner, Workshop
 from affidavit.settings import Settings, from_environment
+from affidavit.webhooks import expiry
+from affidavit.webhooks.leasing import Limits as SendLimits
+from affidavit.webhooks.schedule import Schedule
+from affidavit.webhooks.sending import Sender, SendPolicy
 
 log = structlog.get_logger()
 
@@ -40,7 +48,11 @@ ENTRY: Final = "affidavit.engine.task:run"
 WARM_UP: Final = "affidavit.engine.task:warm_up"
 RING_SECONDS: Final = 0.5
 TIDY_SECONDS: Final = 30.0  # looks at the whole queue, for what is rare and harms nobody meanwhile
+PATROL_SECONDS: Final = 60.0  # what has a pace of its own is looked at so often
+# Far above the longest upload: whoever wrote a draft that is older has died.
+STALE_DRAFT: Final = timedelta(hours=1)
 STARTUP_RETRY_SECONDS: Final = 1.0
+ANSWER_BYTES: Final = 16 * 1024  # of a webhook's answer that are read; what follows is not waited for
 RING_AHEAD: Final = 2  # rings per slot that may be outstanding, so that the order is decided late
 
 
@@ -52,6 +64,7 @@ class Worker:
         self._settings = settings
         self._runner = Runner(shop)
         self._name = f"{socket.gethostname()}:{os.getpid()}"
+        self._sender = Sender(shop.db, Vault(settings.secret_key.get_secret_value()), send_policy(settings))
         self._wake = asyncio.Event()
         self._running: set[asyncio.Task[None]] = set()
 
@@ -59,13 +72,16 @@ class Worker:
         """Work until `stop` is set, then drain."""
         background = [asyncio.create_task(each) for each in self._background()]
         claiming = asyncio.create_task(self._claim_until(stop))
+        sending = asyncio.create_task(self._sender.run(stop))
         await stop.wait()
         self._wake.set()
         await claiming
         await self._drain()
-        for each in background:
+        # As long again for webhooks on their way: one that is cut off is sent again, which is a duplicate.
+        await asyncio.wait([sending], timeout=self._settings.drain_seconds)
+        for each in (*background, sending):
             each.cancel()
-        await asyncio.gather(*background, return_exceptions=True)
+        await asyncio.gather(*background, sending, return_exceptions=True)
 
     async def _claim_until(self, stop: asyncio.Event) -> None:
         # Never cancelled: a claim that is committed while nobody waits for it any more would cost its
@@ -110,11 +126,8 @@ class Worker:
 
     def _background(self) -> list[Coroutine[Any, Any, None]]:
         db, settings = self._shop.db, self._settings
-        kept = sweep.Retention(
-            results=timedelta(hours=settings.result_ttl_hours),
-            pages=timedelta(hours=settings.checkpoint_ttl_hours),
-            idempotency_keys=timedelta(days=settings.idempotency_ttl_days),
-        )
+        kept, blobs = retention_of(settings), self._shop.blobs
+        log_kept = timedelta(days=settings.webhook_retention_days)
         ahead = RING_AHEAD * settings.worker_slots
         return [
             self._shop.doorbell.listen(self._wake.set),
@@ -122,9 +135,32 @@ class Worker:
             _every(settings.reap_seconds, lambda: sweep.expire_late(db)),
             _every(TIDY_SECONDS, lambda: sweep.tidy(db)),
             _every(RING_SECONDS, lambda: sweep.ring_due(db, self._shop.doorbell, ahead)),
-            _every(settings.result_purge_seconds, lambda: sweep.purge(db, kept)),
-            _every(settings.result_purge_seconds, lambda: sweep.collect(db, self._shop.blobs)),
+            _every(settings.result_purge_seconds, lambda: retention.purge(db, kept)),
+            _every(settings.result_purge_seconds, lambda: retention.collect(db, blobs)),
+            _every(PATROL_SECONDS, lambda: find_orphans(db, blobs, self._name)),
+            _every(PATROL_SECONDS, lambda: blobs.sweep_staging(STALE_DRAFT)),
+            _every(PATROL_SECONDS, lambda: asyncio.to_thread(sweep_scratch, self._shop.scratch.parent)),
+            *self._scrubbing(),
+            _every(settings.result_purge_seconds, lambda: expiry.sweep(db, log_kept)),
         ]
+
+    def _scrubbing(self) -> list[Coroutine[Any, Any, None]]:
+        settings = self._settings
+        if not settings.scrub_days:
+            return []
+        pace = Pace(timedelta(days=settings.scrub_days), settings.scrub_bytes_per_second)
+        return [_every(PATROL_SECONDS, lambda: scrub(self._shop.db, self._shop.blobs, self._name, pace))]
+
+
+def retention_of(settings: Settings) -> Retention:
+    """Return how long things are kept."""
+    return Retention(
+        results=timedelta(hours=settings.result_ttl_hours),
+        pages=timedelta(hours=settings.checkpoint_ttl_hours),
+        idempotency_keys=timedelta(days=settings.idempotency_ttl_days),
+        files=timedelta(days=settings.file_ttl_days) if settings.file_ttl_days else None,
+        jobs=timedelta(days=settings.job_ttl_days) if settings.job_ttl_days else None,
+    )
 
 
 async def _every(seconds: float, sweep_once: Callable[[], Awaitable[object]]) -> None:
@@ -185,6 +221,30 @@ def fetch_policy(settings: Settings) -> FetchPolicy:
     )
 
 
+def send_policy(settings: Settings) -> SendPolicy:
+    """Return where webhooks may go, how often they are tried, and how many at once."""
+    scale = settings.webhook_schedule_scale
+    pauses = SendLimits(lane_concurrency=settings.webhook_endpoint_concurrency)
+    return SendPolicy(
+        targets=FetchPolicy(
+            max_bytes=ANSWER_BYTES,
+            allow_http=settings.webhook_allow_http,
+            allowed_networks=settings.webhook_allowed_networks,
+            read_seconds=settings.webhook_timeout_seconds,
+            total_seconds=settings.webhook_timeout_seconds,
+        ),
+        schedule=Schedule(scale=scale),
+        limits=replace(
+            pauses,
+            breaker_pause=pauses.breaker_pause * scale,
+            breaker_max_pause=pauses.breaker_max_pause * scale,
+        ),
+        concurrency=settings.webhook_concurrency,
+        poll=timedelta(seconds=settings.webhook_poll_seconds),
+        disable_after=timedelta(hours=settings.webhook_disable_after_hours),
+    )
+
+
 async def serve(settings: Settings) -> None:
     """Run a worker until SIGTERM or SIGINT."""
     stop = asyncio.Event()
@@ -211,15 +271,20 @@ async def serve(settings: Settings) -> None:
 
 def claim_scratch(folder: Path) -> Path:
     """Return an empty folder for this process, and remove those of processes that died on this machine."""
-    host, own = socket.gethostname(), os.getpid()
+    own = folder / f"{socket.gethostname()}-{os.getpid()}"
+    shutil.rmtree(own, ignore_errors=True)  # in a container our number is the same every time
+    sweep_scratch(folder)
+    own.mkdir(parents=True)
+    return own
+
+
+def sweep_scratch(folder: Path) -> None:
+    """Remove what processes that died on this machine left of the documents they were reading."""
+    host = socket.gethostname()
     for left in folder.glob(f"{host}-*"):
         found = re.fullmatch(re.escape(host) + r"-(\d+)", left.name)  # not that of a host named like ours
-        # In a container our number is the same every time.
-        if found is not None and (int(found[1]) == own or not _is_alive(int(found[1]))):
+        if found is not None and not _is_alive(int(found[1])):
             shutil.rmtree(left, ignore_errors=True)
-    made = folder / f"{host}-{own}"
-    made.mkdir(parents=True)
-    return made
 
 
 def _is_alive(pid: int) -> bool:

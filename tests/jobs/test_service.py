@@ -12,15 +12,15 @@ from affidavit.errors import Conflict, Gone, IdempotencyKeyReused, NotFound
 from affidavit.infra.blobs import BlobStore
 from affidavit.infra.db import Database
 from affidavit.infra.idempotency import Fingerprint, fingerprint
-from affidavit.jobs import execution, sweep
+from affidavit.jobs import execution, retention
 from affidavit.jobs.claim import Report
 from affidavit.jobs.service import Jobs
 from affidavit.jobs.status import JobStatus
 from affidavit.jobs.submission import FileRef, Priority
 from affidavit.jobs.views import JobFilter
-from tests.jobs.conftest import ENV, LEASE, OTHER, POLICY, submission
+from tests.jobs.conftest import ENV, LEASE, OTHER, POLICY, Rewrite, submission
 
-KEPT = sweep.Retention(
+KEPT = retention.Retention(
     results=timedelta(days=7), pages=timedelta(days=7), idempotency_keys=timedelta(days=30)
 )
 
@@ -174,11 +174,11 @@ async def test_an_expired_result_answers_gone_and_is_purged(
     await db.fetch("UPDATE jobs SET result_expires_at = now() - interval '1 second'")
     with pytest.raises(Gone):
         await jobs.result(ENV, made.id)
-    assert await sweep.purge(db, KEPT) == 1
+    assert await retention.purge(db, KEPT) == 1
     found = await jobs.get(ENV, made.id)
     assert (found.status, found.result_available) == (JobStatus.COMPLETED, False)
     await db.fetch("UPDATE blob_garbage SET erase_at = now()")
-    await sweep.collect(db, blobs)
+    await retention.collect(db, blobs)
     # Young blobs are spared: someone may be putting the same bytes right now.
     assert await blobs.exists(ENV, sha256)
     assert len(await db.fetch("SELECT FROM blob_garbage WHERE sha256 = $1", sha256)) == 1
@@ -220,31 +220,31 @@ async def test_an_unstored_result_that_nobody_read_is_erased_when_it_expires(
     await jobs.submit(ENV, submission(store=False))
     await complete(db)
     await db.fetch("UPDATE jobs SET result_expires_at = now() - interval '1 second'")
-    assert await sweep.purge(db, KEPT) == 1
+    assert await retention.purge(db, KEPT) == 1
     assert await db.fetch("SELECT FROM blob_refs") == []
     assert len(await db.fetch("SELECT FROM blob_garbage WHERE erase_at <= now()")) == 2
 
 
 async def test_the_source_of_a_job_without_a_result_goes_when_a_result_would(
-    db: Database, jobs: Jobs
+    db: Database, jobs: Jobs, rewrite: Rewrite
 ) -> None:
     made = (await jobs.submit(ENV, submission())).job
     await jobs.cancel(ENV, made.id)
-    assert await sweep.purge(db, KEPT) == 0
-    await db.fetch("UPDATE jobs SET completed_at = now() - interval '8 days'")
-    assert await sweep.purge(db, KEPT) == 1
+    assert await retention.purge(db, KEPT) == 0
+    await rewrite("UPDATE jobs SET completed_at = now() - interval '8 days'")
+    assert await retention.purge(db, KEPT) == 1
     assert await db.fetch("SELECT FROM blob_refs") == []
-    assert await sweep.purge(db, KEPT) == 0
+    assert await retention.purge(db, KEPT) == 0
 
 
 async def test_a_sweep_takes_all_that_expired_however_much(
-    db: Database, jobs: Jobs, blobs: BlobStore
+    db: Database, jobs: Jobs, blobs: BlobStore, rewrite: Rewrite
 ) -> None:
-    await jobs.submit_batch(ENV, [submission(f"{n:04x}") for n in range(sweep.BATCH + 1)], {})
-    await db.fetch("UPDATE jobs SET status = 'completed', result_expires_at = now() - interval '1 hour'")
-    assert await sweep.purge(db, KEPT) > sweep.BATCH
+    await jobs.submit_batch(ENV, [submission(f"{n:04x}") for n in range(retention.BATCH + 1)], {})
+    await rewrite("UPDATE jobs SET status = 'completed', result_expires_at = now() - interval '1 hour'")
+    assert await retention.purge(db, KEPT) > retention.BATCH
     await db.fetch("UPDATE blob_garbage SET erase_at = now()")
-    await sweep.collect(db, blobs)
+    await retention.collect(db, blobs)
     assert await db.fetch("SELECT FROM blob_garbage") == []
 
 
@@ -258,7 +258,7 @@ async def test_old_pages_go_and_pages_of_a_document_still_in_use_stay(db: Databa
         FROM unnest(ARRAY['old', 'new']) d, generate_series(1, 2) p
         """
     )
-    await sweep.purge(db, KEPT)
+    await retention.purge(db, KEPT)
     left = await db.fetch("SELECT document_sha256, page FROM page_checkpoints ORDER BY 1, 2")
     assert [tuple(row) for row in left] == [("new", 1), ("new", 2)]
 
