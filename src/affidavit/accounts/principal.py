@@ -16,6 +16,8 @@ class Scope(StrEnum):
     JOBS_WRITE = "jobs:write"
     FILES_READ = "files:read"
     FILES_WRITE = "files:write"
+    WEBHOOKS_READ = "webhooks:read"
+    WEBHOOKS_WRITE = "webhooks:write"
 
 
 @dataclass(frozen=True, slots=True)

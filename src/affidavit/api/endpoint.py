@@ -22,6 +22,8 @@ WITH_BODY: Final = (
     "REQUEST_TOO_LARGE",
     "REQUEST_TIMEOUT",
     "CONTENT_TYPE_UNSUPPORTED",
+)
+WITH_IDEMPOTENCY: Final = (
     "IDEMPOTENCY_KEY_INVALID",
     "IDEMPOTENCY_KEY_REUSED",
     "IDEMPOTENCY_KEY_EXPIRED",
@@ -76,6 +78,11 @@ class Endpoint:
         return f"{self.tag}_{self.handler.__name__}"
 
     @property
+    def takes_key(self) -> bool:
+        """Tell whether an Idempotency-Key is honoured: a PATCH or DELETE may be sent again as it is."""
+        return self.method == "POST" and self.body is not None
+
+    @property
     def all_codes(self) -> tuple[str, ...]:
         """Return every code that it may answer with, sorted."""
         codes = {*self.codes, *(ANY_CALL if self.public else WITH_KEY)}
@@ -83,6 +90,8 @@ class Endpoint:
             codes.add("FORBIDDEN")
         if self.body is not None:
             codes.update(WITH_BODY)
+        if self.takes_key:
+            codes.update(WITH_IDEMPOTENCY)
         if self.body is not None and self.body.multipart:
             codes.add("MULTIPART_INVALID")
         return tuple(sorted(codes))

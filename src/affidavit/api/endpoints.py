@@ -9,6 +9,7 @@ from affidavit.api import examples
 from affidavit.api.endpoint import Body, Endpoint, Reply
 from affidavit.api.objects import Capabilities, FileObject, JobList, JobObject, Liveness, Readiness
 from affidavit.api.routes import events, files, jobs, operations, system
+from affidavit.api.webhook_endpoints import ENDPOINTS_OF_WEBHOOKS
 from affidavit.api.wire import (
     BatchBody,
     EventsQuery,
@@ -32,6 +33,7 @@ _SOURCE_CODES: Final = (
     "FILE_TOO_LARGE",
     "NOT_FOUND",
 )
+_WEBHOOK_CODES: Final = ("WEBHOOK_URL_INVALID", "WEBHOOK_ADDRESS_FORBIDDEN", "WEBHOOK_SECRET_INVALID")
 _SYNC_CODES: Final = ("JOB_FAILED", "JOB_CANCELED", "REVIEW_REQUIRED", "RESULT_EXPIRED", "RESULT_DELETED")
 
 _SUBMITTED: Final = (
@@ -169,7 +171,7 @@ OPERATIONS: Final = (
         "Read a document",
         "Read a document into Markdown, blocks, tables and words with their places." + _HOW_TO_SUBMIT,
         _SUBMITTED,
-        codes=(*_SOURCE_CODES, *_SYNC_CODES),
+        codes=(*_SOURCE_CODES, *_WEBHOOK_CODES, *_SYNC_CODES),
         scopes=(Scope.JOBS_WRITE,),
         body=Body(ParseBody, examples.PARSE_BODIES, multipart=True),
         query=SubmitQuery,
@@ -184,7 +186,7 @@ OPERATIONS: Final = (
         "Read a document and fill your schema; every value cites the words on the page that it came from."
         + _HOW_TO_SUBMIT,
         _SUBMITTED,
-        codes=(*_SOURCE_CODES, *_SYNC_CODES, "SCHEMA_INVALID"),
+        codes=(*_SOURCE_CODES, *_WEBHOOK_CODES, *_SYNC_CODES, "SCHEMA_INVALID"),
         scopes=(Scope.JOBS_WRITE,),
         body=Body(ExtractBody, examples.EXTRACT_BODIES, multipart=True),
         query=SubmitQuery,
@@ -217,7 +219,7 @@ JOBS: Final = (
                 headers=("Location", "Retry-After", "Idempotent-Replayed"),
             ),
         ),
-        codes=(*_SOURCE_CODES, "SCHEMA_INVALID"),
+        codes=(*_SOURCE_CODES, *_WEBHOOK_CODES, "SCHEMA_INVALID"),
         scopes=(Scope.JOBS_WRITE,),
         body=Body(BatchBody, examples.BATCH_BODIES),
     ),
@@ -387,4 +389,4 @@ SYSTEM: Final = (
 )
 
 # The router tries them in this order: those that are asked for most come first.
-ENDPOINTS: Final = (*OPERATIONS, *JOBS, *FILES, *SYSTEM)
+ENDPOINTS: Final = (*OPERATIONS, *JOBS, *FILES, *ENDPOINTS_OF_WEBHOOKS, *SYSTEM)

@@ -232,7 +232,7 @@ CAPABILITIES: Final[Example] = {
     "operations": ["parse", "extract"],
     "media_types": ["application/pdf", "image/png"],
     "ocr_engines": ["auto", "tesseract", "ppocr"],
-    "scopes": ["jobs:read", "jobs:write", "files:read", "files:write"],
+    "scopes": ["jobs:read", "jobs:write", "files:read", "files:write", "webhooks:read", "webhooks:write"],
     "url_schemes": ["https"],
     "limits": {
         "upload_bytes": 100_000_000,

@@ -16,6 +16,7 @@ from affidavit.api.examples import FILE_ID, JOB_ID
 from affidavit.api.objects import Problem
 from affidavit.api.problems import PROBLEMS, TYPE_PREFIX, status_of
 from affidavit.api.render import JSON, PROBLEM_JSON
+from affidavit.api.webhook_examples import DELIVERY_ID, ENDPOINT_ID
 
 Json = dict[str, Any]
 
@@ -137,7 +138,7 @@ def _parameters(endpoint: Endpoint) -> list[Json]:
         parameters.append(_PREFER)
     if endpoint.takes_last_event_id:
         parameters.append(_LAST_EVENT_ID)
-    if endpoint.body is not None:
+    if endpoint.takes_key:
         parameters.append(_IDEMPOTENCY_KEY)
     return parameters
 
@@ -182,7 +183,7 @@ def _form(model: type[BaseModel] | None) -> Json:
         }
     for name, described in model.model_json_schema()["properties"].items():
         if name != "source":
-            text = "As text." if name == "priority" else "As JSON text."
+            text = "As text." if name in ("priority", "webhook") else "As JSON text."
             said = f"{described.get('description', '')} {text}".strip()
             properties[name] = {"type": "string", "description": said}
     required = ["file", *(name for name in model.model_json_schema().get("required", []) if name != "source")]

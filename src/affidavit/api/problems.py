@@ -128,6 +128,8 @@ _JOB: Final[Mapping[str, Kind]] = {
     "SOURCE_LOST": Kind(None, "Document lost", "Send the document again."),
     "ENGINE_CRASHED": Kind(None, "The engine crashed", "Submit it again; report it if it stays."),
     "ENGINE_OUT_OF_MEMORY": Kind(None, "Out of memory", "Ask for fewer pages, or lower resolution."),
+    "ENGINE_DISK_LIMIT": Kind(None, "Too much written", "Ask for fewer pages."),
+    "ENGINE_PROCESS_LIMIT": Kind(None, "Too many processes", "Submit it again; tell the operator."),
     "ENGINE_STALLED": Kind(None, "No progress", "Submit it again, or ask for fewer pages."),
     "ENGINE_TIMEOUT": Kind(None, "Took too long", "Ask for fewer pages with options.pages."),
     "ENGINE_KILLED": Kind(None, "The engine was stopped", "Submit it again."),

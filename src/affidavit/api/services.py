@@ -15,6 +15,7 @@ from affidavit.infra.blobs import BlobStore
 from affidavit.infra.db import Database
 from affidavit.infra.fetch import FetchPolicy
 from affidavit.jobs.service import Jobs
+from affidavit.webhooks.service import Webhooks
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,8 @@ class Services:
     blobs: BlobStore
     db: Database
     fetch: FetchPolicy
+    webhooks: Webhooks
+    webhook_targets: FetchPolicy
     secret: bytes  # keys the digests of passwords in the fingerprints of idempotency
     poll_limit: PollLimit
     stream_limit: StreamLimit

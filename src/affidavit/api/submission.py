@@ -19,6 +19,7 @@ from affidavit.api.errors import ContentTypeUnsupported, JsonInvalid
 from affidavit.api.multipart import FILE_FIELD, Form, clean_filename, read_form
 from affidavit.api.parsing import parse_idempotency_key, parse_json
 from affidavit.api.services import Services
+from affidavit.api.webhook_target import judge_webhook, read_webhook
 from affidavit.api.wire import BatchBody, ExtractBody, ExtractItem, ParseBody, ParseItem, RetryBody, Source
 from affidavit.documents.intake import Intake
 from affidavit.engine.errors import SchemaInvalid
@@ -28,7 +29,7 @@ from affidavit.errors import FieldError, RequestInvalid, TooLarge
 from affidavit.infra.fetch import check_spelling
 from affidavit.infra.fetch_errors import FetchError
 from affidavit.infra.idempotency import Fingerprint, fingerprint
-from affidavit.jobs.submission import FileRef, Priority, SourceRef, Submission, Upload, UrlRef
+from affidavit.jobs.submission import FileRef, Priority, SourceRef, Submission, Upload, UrlRef, WebhookRef
 
 JSON_FIELDS: Final = frozenset({"schema", "options", "metadata", "store", "deadline_seconds"})
 WAYS: Final = ("url", "file_id", "base64", "text")
@@ -46,6 +47,7 @@ class Batch:
     items: list[Submission]
     metadata: Mapping[str, str]
     priority: Priority
+    webhook: WebhookRef | None = None
 
 
 class SubmissionReader:
@@ -72,13 +74,14 @@ class SubmissionReader:
             raise _field_refusal(
                 "/items", f"more than {self._services.policy.max_batch_items} items", "too_long"
             )
+        judge_webhook(body.webhook, self._services.webhook_targets, "")
         for index, item in enumerate(body.items):
             self._judge(item, f"/items/{index}", has_file=False)
         items = [
             await self._keep_item(item, body.priority, f"/items/{index}")
             for index, item in enumerate(body.items)
         ]
-        return Batch(items, body.metadata, body.priority)
+        return Batch(items, body.metadata, body.priority, read_webhook(body.webhook))
 
     async def _read_one(self, request: Request, operation: Operation, model: TypeAdapter[Any]) -> Submission:
         async with self._services.documents.intake(self._environment_id) as intake:
@@ -94,6 +97,7 @@ class SubmissionReader:
                 priority=body.priority,
                 metadata=body.metadata,
                 deadline=_deadline(body.deadline_seconds),
+                webhook=read_webhook(body.webhook),
             )
 
     async def _keep_item(self, item: ParseItem | ExtractItem, priority: Priority, pointer: str) -> Submission:
@@ -107,6 +111,7 @@ class SubmissionReader:
                 priority=priority,
                 metadata=item.metadata,
                 deadline=_deadline(item.deadline_seconds),
+                webhook=read_webhook(item.webhook),
             )
 
     async def _read_body(self, request: Request, intake: Intake) -> tuple[bytes, bool]:
@@ -129,6 +134,7 @@ class SubmissionReader:
             _check_url(body.source.url, pointer, self._services)
         if isinstance(body, ExtractBody | ExtractItem):
             _check_schema(body.json_schema, f"{pointer}/schema")
+        judge_webhook(body.webhook, self._services.webhook_targets, pointer)
         most = self._services.policy.max_deadline_seconds
         if body.deadline_seconds is not None and body.deadline_seconds > most:
             raise _field_refusal(f"{pointer}/deadline_seconds", f"more than {most} seconds", "too_long")
@@ -201,7 +207,12 @@ def batch_key(request: Request, batch: Batch, secret: bytes) -> Fingerprint | No
     return fingerprint(
         _scope(request),
         key,
-        {"items": items, "metadata": dict(batch.metadata) or None, "priority": batch.priority},
+        {
+            "items": items,
+            "metadata": dict(batch.metadata) or None,
+            "priority": batch.priority,
+            "webhook": _identify_webhook(batch.webhook, secret),
+        },
     )
 
 
@@ -225,7 +236,15 @@ def _parts(submission: Submission, secret: bytes) -> dict[str, object]:
         "priority": submission.priority,
         "metadata": dict(submission.metadata) or None,
         "deadline_seconds": submission.deadline.total_seconds() if submission.deadline else None,
+        "webhook": _identify_webhook(submission.webhook, secret),
     }
+
+
+def _identify_webhook(webhook: WebhookRef | None, secret: bytes) -> dict[str, str] | None:
+    if webhook is None:
+        return None
+    own = {} if webhook.secret is None else {"secret": _digest(webhook.secret, secret)}
+    return {"url": webhook.url, **own}
 
 
 def _identify(source: SourceRef) -> dict[str, str]:
@@ -263,7 +282,7 @@ def _as_json(form: Form) -> bytes:
 
 
 def _field_value(name: str, text: str) -> object:
-    is_json = name in JSON_FIELDS or (name == "source" and text.lstrip().startswith("{"))
+    is_json = name in JSON_FIELDS or (name in ("source", "webhook") and text.lstrip().startswith("{"))
     if not is_json:
         return text
     try:

@@ -79,6 +79,29 @@ DeadlineSeconds = Annotated[
 ]
 
 
+class Webhook(Wire):
+    """Who is told of the end of a job."""
+
+    url: Annotated[str, Field(max_length=4000, description="An https URL; it gets a signed POST.")]
+    secret: Annotated[
+        str | None,
+        Field(
+            max_length=100,
+            description="Signs the messages: whsec_ and the base64 of 24 to 64 random bytes. Without it the "
+            "environment's default secret does.",
+        ),
+    ] = None
+
+
+AnyWebhook = Annotated[
+    Webhook | None,
+    BeforeValidator(
+        _spell_out, json_schema_input_type=Annotated[str, Field(max_length=4000)] | Webhook | None
+    ),
+    Field(description="Told once of the end: a URL, or an object with a secret of its own."),
+]
+
+
 class Submission(Wire):
     """What every submission may say."""
 
@@ -94,6 +117,7 @@ class Submission(Wire):
     )
     metadata: Metadata = Field(default_factory=dict)
     deadline_seconds: DeadlineSeconds = None
+    webhook: AnyWebhook = None
 
 
 class ParseBody(Submission):
@@ -122,6 +146,7 @@ class ItemBase(Wire):
     store: bool = True
     metadata: Metadata = Field(default_factory=dict)
     deadline_seconds: DeadlineSeconds = None
+    webhook: AnyWebhook = None
 
 
 class ParseItem(ItemBase):
@@ -146,6 +171,7 @@ class BatchBody(Wire):
     ]
     priority: Priority = Priority.NORMAL
     metadata: Metadata = Field(default_factory=dict)
+    webhook: AnyWebhook = None
 
 
 class RetryOptions(Wire):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 import asyncpg
@@ -14,8 +15,9 @@ from affidavit.infra.idempotency import Fingerprint
 from affidavit.infra.ids import new_id
 from affidavit.infra.queue import Doorbell
 from affidavit.jobs import acceptance, deletion, ending, repository, retry, stream
-from affidavit.jobs.acceptance import Draft
+from affidavit.jobs.acceptance import Draft, Written
 from affidavit.jobs.models import Job
+from affidavit.jobs.pressure import Pressure
 from affidavit.jobs.retry import Plan
 from affidavit.jobs.source import Sealer, url_source
 from affidavit.jobs.status import TERMINAL, JobKind, JobStatus
@@ -34,11 +36,19 @@ CANCELED = "The job was canceled, so there is no result. Submit it again."
 class Jobs:
     """The use cases. Each takes the caller's environment and sees nothing outside of it."""
 
-    def __init__(self, db: Database, doorbell: Doorbell, sealer: Sealer, policy: JobPolicy) -> None:
+    def __init__(
+        self,
+        db: Database,
+        doorbell: Doorbell,
+        sealer: Sealer,
+        policy: JobPolicy,
+        pressure: Pressure | None = None,
+    ) -> None:
         self._db = db
         self._doorbell = doorbell
         self._sealer = sealer
         self._policy = policy
+        self._pressure = pressure
         self._watch = Watch(db, policy.poll_interval)
 
     def drain(self) -> None:
@@ -89,13 +99,14 @@ class Jobs:
         found = await repository.find_view(self._db, environment_id, job_id)
         if found is None:
             raise NotFound("job")
-        return found
+        return self._hinted(environment_id, found)
 
     async def list(
         self, environment_id: str, wanted: JobFilter, limit: int, cursor: str | None = None
     ) -> JobPage:
         """Return jobs, newest first. Raises RequestInvalid for a cursor that is not ours."""
-        return await repository.find_page(self._db, environment_id, wanted, limit, cursor)
+        page = await repository.find_page(self._db, environment_id, wanted, limit, cursor)
+        return replace(page, items=[self._hinted(environment_id, item) for item in page.items])
 
     async def wait(self, environment_id: str, job_id: str, seconds: float) -> JobView:
         """Return the job once it has settled, or as it is after so many seconds."""
@@ -211,7 +222,7 @@ class Jobs:
         return {"webhook_url": webhook.url, "sealed_webhook_secret": "\\x" + sealed.hex()}
 
     async def _accept(self, environment_id: str, draft: Draft, key: Fingerprint | None) -> Accepted:
-        written = await acceptance.write(self._db, environment_id, draft, key, self._policy.idempotency_ttl)
+        written = await self._write(environment_id, draft, key)
         if written.at is None:
             return Accepted(await self.get(environment_id, written.job_id), replayed=True)
         # The attempt is 0 and the ring the first: an id that no later ring of the task has.
@@ -219,6 +230,22 @@ class Jobs:
         if draft.jobs[0]["kind"] == JobKind.BATCH:
             return Accepted(await self.get(environment_id, written.job_id), replayed=False)
         return Accepted(repository.queued_view(draft.jobs[0], written.at), replayed=False)
+
+    async def _write(self, environment_id: str, draft: Draft, key: Fingerprint | None) -> Written:
+        """Write what there is room for. Raises what `Pressure.admitted` raises."""
+        ttl = self._policy.idempotency_ttl
+        if self._pressure is None:
+            return await acceptance.write(self._db, environment_id, draft, key, ttl)
+        pages = self._pressure.estimate(draft.documents, draft.jobs)
+        with self._pressure.admitted(environment_id, pages):
+            return await acceptance.write(self._db, environment_id, draft, key, ttl)
+
+    def _hinted(self, environment_id: str, view: JobView) -> JobView:
+        """Return a waiting job with a hint by how fast its environment is served, where that is known."""
+        if self._pressure is None or view.status is not JobStatus.QUEUED:
+            return view
+        seconds = self._pressure.wait_seconds(environment_id, (view.queue_position or 0) + 1)
+        return view if seconds is None else replace(view, retry_after_ms=queued_hint_ms(seconds))
 
     async def _cancel(self, environment_id: str, found: JobView) -> bool:
         async with self._db.begin(environment_id) as session:

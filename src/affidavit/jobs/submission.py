@@ -54,6 +54,14 @@ SourceRef = Upload | FileRef | UrlRef
 
 
 @dataclass(frozen=True, slots=True)
+class WebhookRef:
+    """Who is told of the end: a URL whose spelling was judged, signed with its own secret or the default."""
+
+    url: str
+    secret: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Submission:
     """One job to be. `store=False` keeps no checkpoints, and the result only until it is read.
 
@@ -68,6 +76,7 @@ class Submission:
     priority: Priority = Priority.NORMAL
     metadata: Mapping[str, str] = field(default_factory=dict)
     deadline: timedelta | None = None
+    webhook: WebhookRef | None = None
 
 
 @dataclass(frozen=True, slots=True)

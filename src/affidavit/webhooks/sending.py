@@ -92,11 +92,15 @@ class Sender:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Send until `stop` is set, then let what is under way end; an attempt has a deadline."""
-        while not stop.is_set():
-            if await self._lease() == 0:
-                await self._rest(stop)
-        if self._flying:
-            await asyncio.wait(self._flying)
+        try:
+            while not stop.is_set():
+                if await self._lease() == 0:
+                    await self._rest(stop)
+            if self._flying:
+                await asyncio.wait(self._flying)
+        finally:
+            for task in self._flying:
+                task.cancel()
 
     async def send_due(self) -> int:
         """Send what is due now, once, and return how many there were."""

@@ -68,7 +68,7 @@ class DeliveryView:
     job_id: str | None
     event_type: str
     sequence: int | None
-    host: str | None
+    origin: str | None
     status: DeliveryStatus
     attempts: int
     next_attempt_at: datetime | None

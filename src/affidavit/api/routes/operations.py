@@ -43,7 +43,7 @@ async def submit_batch(request: Request) -> Response:
     batch = await SubmissionReader(used, principal.environment_id).read_batch(request)
     key = batch_key(request, batch, used.secret)
     accepted = await used.jobs.submit_batch(
-        principal.environment_id, batch.items, batch.metadata, batch.priority, key
+        principal.environment_id, batch.items, batch.metadata, batch.priority, key, batch.webhook
     )
     return accepted_response(accepted, used.policy.public_url)
 
