@@ -10,20 +10,20 @@ import asyncio
 import itertools
 import json
 import os
-import re
 import signal
-from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
 from affidavit.infra.identity import Identity
 from affidavit.infra.profile import PARSE, Profile
-from affidavit.infra.sandbox_child import EXIT_NO_WALLS, EXIT_OUT_OF_MEMORY, LINE_BYTES
+from affidavit.infra.sandbox_child import EXIT_NO_PROCESS, EXIT_NO_WALLS, EXIT_OUT_OF_MEMORY
+from affidavit.infra.sandbox_disk import Disk
 from affidavit.infra.sandbox_outcome import FAILURES, Ending, Failure, Outcome
 from affidavit.infra.sandbox_process import Death, HostProcess, HostUnavailable
+from affidavit.infra.sandbox_talk import Message, OnMessage, Talk, listen, open_pipe
 from affidavit.infra.walls import Walls
 
 __all__ = ["FAILURES", "Ending", "Failure", "HostUnavailable", "Identity", "Outcome", "SandboxHost", "Walls"]
@@ -37,18 +37,6 @@ ENVIRONMENT: Final = {
     "OMP_NUM_THREADS": "1",
     "OPENBLAS_NUM_THREADS": "1",
 }
-
-Message = dict[str, Any]
-OnMessage = Callable[[Message], Awaitable[None]]
-
-
-@dataclass(frozen=True, slots=True)
-class _Talk:
-    """What was heard: the last message if it came, and why listening stopped early, if it did."""
-
-    last: Message | None = None
-    stopped: Ending | None = None
-    reason: str = ""
 
 
 class SandboxHost:
@@ -123,21 +111,22 @@ class SandboxHost:
         try:
             host = await self._connect()
         except HostUnavailable:
-            return self._judge(_Talk(), None)
+            return self._judge(Talk(), None)
         _hand_over(workspace, self._identity)
+        disk = Disk.of(workspace, walls)
         task = next(self._numbers)
-        reader, transport, pipe = await _open_pipe()
+        reader, transport, pipe = await open_pipe()
+        order = self._task_order(task, workspace, walls, profile)
         try:
-            death = self._launch(
-                host, self._task_order(task, workspace, walls, profile), pipe, request, document
-            )
+            death = self._launch(host, order, pipe, request, document)
         except BaseException:
             transport.close()
             raise
         try:
-            talk = await _listen(reader, walls, on_message, self._grace)
+            talk = await disk.guarded(listen(reader, walls, on_message, self._grace))
             if talk.stopped is None:
                 await asyncio.wait({death}, timeout=self._grace)
+                talk = await disk.judged(talk)
         finally:
             transport.close()
             if not death.done():
@@ -187,7 +176,7 @@ class SandboxHost:
             for each in descriptors:
                 os.close(each)
 
-    def _judge(self, talk: _Talk, death: Death | None) -> Outcome:
+    def _judge(self, talk: Talk, death: Death | None) -> Outcome:
         if talk.stopped is not None:
             return _outcome(talk.stopped, talk, death)
         if death is None:
@@ -195,10 +184,12 @@ class SandboxHost:
         return _outcome(_ending(talk, death), talk, death)
 
 
-def _ending(talk: _Talk, death: Death) -> Ending:
+def _ending(talk: Talk, death: Death) -> Ending:
     """Tell how a child ended that nobody stopped before its last word."""
     if death.status == EXIT_OUT_OF_MEMORY:
         return Ending.OUT_OF_MEMORY
+    if death.status == EXIT_NO_PROCESS:
+        return Ending.NO_PROCESS
     if death.status == -signal.SIGXCPU:
         return Ending.TIMED_OUT
     if talk.last is not None and death.status in (0, -signal.SIGKILL):
@@ -208,7 +199,7 @@ def _ending(talk: _Talk, death: Death) -> Ending:
     return Ending.CRASHED
 
 
-def _outcome(ending: Ending, talk: _Talk, death: Death | None) -> Outcome:
+def _outcome(ending: Ending, talk: Talk, death: Death | None) -> Outcome:
     failure = _refusal(talk.last) if ending is Ending.REFUSED and talk.last else FAILURES.get(ending)
     if death is None:
         return Outcome(ending, failure, trace=talk.reason)
@@ -238,59 +229,6 @@ def _refusal(message: Message) -> Failure:
     )
 
 
-async def _listen(reader: asyncio.StreamReader, walls: Walls, on_message: OnMessage, grace: float) -> _Talk:
-    """Pass messages on until the child closes its pipe, falls silent or breaks the protocol."""
-    clock = asyncio.get_running_loop().time
-    deadline = clock() + walls.total.total_seconds()
-    last: Message | None = None
-    while True:
-        try:
-            async with asyncio.timeout(min(walls.no_progress.total_seconds(), deadline - clock())):
-                line = await reader.readline()
-        except TimeoutError:
-            if last is not None:
-                return _Talk(last)
-            return _Talk(stopped=Ending.TIMED_OUT if clock() >= deadline else Ending.NO_PROGRESS)
-        except ValueError:
-            return _broken(f"a line of more than {LINE_BYTES} bytes")
-        if not line.endswith(b"\n"):  # the end, perhaps in the middle of a line
-            return _Talk(last)
-        message = _parse(line)
-        if message is None or last is not None:
-            return _broken("a line that is no message" if message is None else "a line after the last")
-        if message["type"] in ("done", "error"):
-            last = message
-            deadline = clock() + grace
-        else:
-            await on_message(message)
-
-
-def _broken(reason: str) -> _Talk:
-    return _Talk(stopped=Ending.CRASHED, reason=f"protocol: {reason}")
-
-
-def _parse(line: bytes) -> Message | None:
-    try:
-        message = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(message, dict) or not isinstance(message.get("type"), str):
-        return None
-    return None if message["type"] == "error" and not _is_refusal(message) else message
-
-
-def _is_refusal(message: Message) -> bool:
-    code, page = message.get("code"), message.get("page")
-    return (
-        isinstance(code, str)
-        and re.fullmatch(r"[A-Z][A-Z0-9_]{1,63}", code) is not None
-        and isinstance(message.get("message"), str)
-        and isinstance(message.get("category"), str)
-        and isinstance(message.get("retryable"), bool)
-        and (page is None or isinstance(page, int))
-    )
-
-
 async def _insist(ending: Coroutine[Any, Any, None]) -> None:
     """Await `ending` to its end whatever cancels us meanwhile, and be cancelled only then."""
     task = asyncio.ensure_future(ending)
@@ -303,21 +241,6 @@ async def _insist(ending: Coroutine[Any, Any, None]) -> None:
     task.result()
     if cancelled is not None:
         raise cancelled
-
-
-async def _open_pipe() -> tuple[asyncio.StreamReader, asyncio.BaseTransport, int]:
-    """Return a reader of a new pipe, what closes it, and the descriptor to write to."""
-    reading, writing = os.pipe2(os.O_CLOEXEC)
-    reader = asyncio.StreamReader(limit=LINE_BYTES)
-    loop = asyncio.get_running_loop()
-    try:
-        transport, _ = await loop.connect_read_pipe(
-            lambda: asyncio.StreamReaderProtocol(reader), os.fdopen(reading, "rb", buffering=0)
-        )
-    except BaseException:
-        os.close(writing)
-        raise
-    return reader, transport, writing
 
 
 def _in_memory(content: bytes) -> int:

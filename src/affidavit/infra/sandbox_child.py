@@ -19,6 +19,7 @@ LINE_BYTES: Final = 1 << 16  # of one message, its line feed included
 EXIT_CRASHED: Final = 70  # EX_SOFTWARE of sysexits.h
 EXIT_NO_WALLS: Final = 71  # EX_OSERR
 EXIT_OUT_OF_MEMORY: Final = 72
+EXIT_NO_PROCESS: Final = 73
 Entry = Callable[[dict[str, object], int | None, Path, Callable[[Mapping[str, object]], None]], None]
 
 
@@ -43,6 +44,8 @@ def live(entry: Entry, cell: walls.Cell, descriptors: list[int], trace: int, hos
     except BaseException as error:  # noqa: BLE001 - this is the last frame of the process
         if _is_for_want_of_memory(error):
             status = EXIT_OUT_OF_MEMORY
+        elif isinstance(error, BlockingIOError):  # what a fork past RLIMIT_NPROC raises
+            status = EXIT_NO_PROCESS
         os.write(trace, _where(error).encode("ascii", "replace"))
     finally:
         os._exit(status)

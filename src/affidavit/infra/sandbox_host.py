@@ -81,6 +81,7 @@ class Host:
         self._entry = _resolve(order["entry"])
         if order["warm_up"]:
             _resolve(order["warm_up"])()
+        walls.prepare()
         gc.collect()
         # A fork copies the tables of all memory in use: after a warm-up with neural OCR this takes
         # 411 MB of it to 129 MB, and a fork from 33 ms to 13 ms.
@@ -119,11 +120,11 @@ class Host:
     def _fork(self, order: dict[str, Any], descriptors: list[int]) -> None:
         """Start the child; the host's copies of its descriptors are closed by the caller."""
         trace, childs_trace = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        host = os.getpid()
+        host, cell = os.getpid(), _cell(order)  # what can fail, before there are two of us
         pid = os.fork()
         if pid == 0:
             signal.set_wakeup_fd(-1)
-            sandbox_child.live(self._entry, _cell(order), descriptors, childs_trace, host)
+            sandbox_child.live(self._entry, cell, descriptors, childs_trace, host)
         os.close(childs_trace)
         child = Child(task=order["run"], pid=pid, trace=trace, oom_kills=_oom_kills())
         self._children[child.pid] = child

@@ -14,6 +14,8 @@ class Ending(StrEnum):
     REFUSED = "refused"
     CRASHED = "crashed"
     OUT_OF_MEMORY = "out_of_memory"
+    NO_PROCESS = "no_process"
+    OVERFLOWED = "overflowed"
     NO_PROGRESS = "no_progress"
     TIMED_OUT = "timed_out"
     KILLED = "killed"
@@ -42,6 +44,16 @@ FAILURES: Final[dict[Ending, Failure]] = {
         "ENGINE_OUT_OF_MEMORY",
         "Reading this document takes more memory than this installation allows. Ask for fewer pages, "
         "or send images at a lower resolution.",
+        retryable=False,
+    ),
+    Ending.NO_PROCESS: Failure(
+        "ENGINE_PROCESS_LIMIT",
+        "Reading this document takes more processes than this installation allows.",
+        retryable=True,
+    ),
+    Ending.OVERFLOWED: Failure(
+        "ENGINE_DISK_LIMIT",
+        "Reading this document writes more to the disk than this installation allows. Ask for fewer pages.",
         retryable=False,
     ),
     Ending.NO_PROGRESS: Failure(

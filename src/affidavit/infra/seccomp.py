@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import functools
 import os
 import platform
 import struct
@@ -209,6 +210,17 @@ def program(machine: str, alone: int | None) -> bytes:
     `alone` is the number of a process that starts nothing and signals itself at most; None for one
     that may start programs.
     """
+    _, column = MACHINES[machine]
+    if alone is None:
+        more = _deny_argument(CLONE[column], FIRST_ARGUMENT, ANY_BIT, NEW_NAMESPACES)
+    else:
+        more = [step for pair in KILL_CALLS for step in _allow_argument(pair[column], alone)]
+        more.append(_starting(machine))
+    return b"".join([_always(machine), *more, _step(RETURN, ALLOW)])
+
+
+@functools.cache  # the host builds it once, for the children that it forks
+def _always(machine: str) -> bytes:
     architecture, column = MACHINES[machine]
     code = [
         _step(LOAD, ARCHITECTURE),
@@ -226,13 +238,12 @@ def program(machine: str, alone: int | None) -> bytes:
         *_deny_argument(OPEN[column], SECOND_ARGUMENT, ANY_BIT, O_TMPFILE),
         *_allow_argument(PRLIMIT[column], 0),
     ]
-    if alone is None:
-        code += _deny_argument(CLONE[column], FIRST_ARGUMENT, ANY_BIT, NEW_NAMESPACES)
-    else:
-        code += _refuse(STARTING, column, errno.EPERM)
-        for numbers in KILL_CALLS:
-            code += _allow_argument(numbers[column], alone)
-    return b"".join([*code, _step(RETURN, ALLOW)])
+    return b"".join(code)
+
+
+@functools.cache
+def _starting(machine: str) -> bytes:
+    return b"".join(_refuse(STARTING, MACHINES[machine][1], errno.EPERM))
 
 
 def _refuse(calls: dict[str, Numbers], column: int, answer: int) -> list[bytes]:

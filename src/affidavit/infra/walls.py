@@ -6,6 +6,7 @@ or this user cannot raise is left out, and `wall_status` says so; no wall is hal
 
 from __future__ import annotations
 
+import functools
 import os
 import resource
 import signal
@@ -26,6 +27,7 @@ PR_SET_CHILD_SUBREAPER: Final = 36
 PR_SET_NO_NEW_PRIVS: Final = 38
 CLONE_NEWIPC, CLONE_NEWUSER, CLONE_NEWPID, CLONE_NEWNET = 1 << 27, 1 << 28, 1 << 29, 1 << 30
 MOST_TASKS: Final = 1 << 22  # PID_MAX_LIMIT of linux/threads.h
+FEW_TASKS: Final = 32  # more than one user that runs nothing else has
 
 # What Python, MuPDF, Tesseract and their C libraries read while they work.
 SYSTEM_READ: Final = (
@@ -122,6 +124,13 @@ def enter_namespaces() -> bool:
     return True
 
 
+def prepare() -> None:
+    """Work out what all children need alike. Call it when `sys.path` is as it will be."""
+    python_paths()
+    if seccomp.is_supported():
+        seccomp.program(os.uname().machine, os.getpid())
+
+
 def raise_walls(cell: Cell, parent: int) -> None:
     """Wall this process in for good. The order matters: each step needs rights the next takes.
 
@@ -171,16 +180,19 @@ def _limit_processes(more: int) -> None:
     is found by trying. Void for root, who has become another by now.
     """
     _, ceiling = resource.getrlimit(resource.RLIMIT_NPROC)
-    low, high = 1, MOST_TASKS if ceiling == resource.RLIM_INFINITY else max(1, ceiling)
+    most = MOST_TASKS if ceiling == resource.RLIM_INFINITY else max(1, ceiling)
+    low, high = 1, min(FEW_TASKS, most)
+    while not _can_start(high, ceiling) and high < most:
+        low, high = high + 1, min(high * 4, most)
     while low < high:
         middle = (low + high) // 2
-        resource.setrlimit(resource.RLIMIT_NPROC, (middle, ceiling))
-        low, high = (low, middle) if _can_start() else (middle + 1, high)
+        low, high = (low, middle) if _can_start(middle, ceiling) else (middle + 1, high)
     most = low - 1 + more  # under `low` one more can be started than there are
     _set_limit(resource.RLIMIT_NPROC, most, most)
 
 
-def _can_start() -> bool:
+def _can_start(limit: int, ceiling: int) -> bool:
+    resource.setrlimit(resource.RLIMIT_NPROC, (limit, ceiling))
     try:
         os.posix_spawn("/", ["/"], {})  # without copying memory; a folder is not started in the end
     except BlockingIOError:
@@ -202,6 +214,7 @@ def _needed(cell: Cell) -> tuple[str, ...]:
     return (str(cell.workspace), *existing)
 
 
+@functools.cache
 def python_paths() -> tuple[str, ...]:
     """Where modules are imported from: the path as it is now, and both prefixes' libraries."""
     prefixes = (Path(prefix, name) for prefix in (sys.prefix, sys.base_prefix) for name in ("lib", "lib64"))

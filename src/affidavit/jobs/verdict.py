@@ -17,7 +17,9 @@ from affidavit.jobs.workspace import OutputRejected
 # The same bytes in the same walls run out of the same memory and time again.
 TRIES: Final[Mapping[Ending, int]] = {
     Ending.OUT_OF_MEMORY: 1,
+    Ending.OVERFLOWED: 1,
     Ending.TIMED_OUT: 1,
+    Ending.NO_PROCESS: 2,
     Ending.NO_PROGRESS: 2,
     Ending.CRASHED: 2,
 }
