@@ -6,7 +6,6 @@ import argparse
 import asyncio
 import importlib.metadata
 import os
-import re
 import shutil
 import signal
 import socket
@@ -31,6 +30,7 @@ from affidavit.infra.fetch import FetchPolicy
 from affidavit.infra.logs import configure
 from affidavit.infra.queue import Doorbell
 from affidavit.infra.sandbox import Identity, SandboxHost, Walls
+from affidavit.infra.scratch import claim_scratch, sweep_scratch
 from affidavit.infra.secrets import Vault
 from affidavit.jobs import execution, retention, sweep
 from affidavit.jobs.claim import Claim, ExecutionPolicy
@@ -139,10 +139,14 @@ class Worker:
             _every(settings.result_purge_seconds, lambda: retention.collect(db, blobs)),
             _every(PATROL_SECONDS, lambda: find_orphans(db, blobs, self._name)),
             _every(PATROL_SECONDS, lambda: blobs.sweep_staging(STALE_DRAFT)),
-            _every(PATROL_SECONDS, lambda: asyncio.to_thread(sweep_scratch, self._shop.scratch.parent)),
+            _every(PATROL_SECONDS, self._sweep_scratch),
             *self._scrubbing(),
             _every(settings.result_purge_seconds, lambda: expiry.sweep(db, log_kept)),
         ]
+
+    async def _sweep_scratch(self) -> None:
+        own = self._shop.scratch
+        await asyncio.to_thread(sweep_scratch, own.parent, spare=own.name)
 
     def _scrubbing(self) -> list[Coroutine[Any, Any, None]]:
         settings = self._settings
@@ -267,34 +271,6 @@ async def serve(settings: Settings) -> None:
         await shop.db.close()
         shutil.rmtree(scratch, ignore_errors=True)
     log.info("worker.stopped")
-
-
-def claim_scratch(folder: Path) -> Path:
-    """Return an empty folder for this process, and remove those of processes that died on this machine."""
-    own = folder / f"{socket.gethostname()}-{os.getpid()}"
-    shutil.rmtree(own, ignore_errors=True)  # in a container our number is the same every time
-    sweep_scratch(folder)
-    own.mkdir(parents=True)
-    return own
-
-
-def sweep_scratch(folder: Path) -> None:
-    """Remove what processes that died on this machine left of the documents they were reading."""
-    host = socket.gethostname()
-    for left in folder.glob(f"{host}-*"):
-        found = re.fullmatch(re.escape(host) + r"-(\d+)", left.name)  # not that of a host named like ours
-        if found is not None and not _is_alive(int(found[1])):
-            shutil.rmtree(left, ignore_errors=True)
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 async def _open(db: Database, stop: asyncio.Event) -> None:
