@@ -72,7 +72,8 @@ def running(*, workers: int, **settings: object) -> Iterator[Running]:
     with scratch() as folder, EmbeddedServers(folder / "servers") as servers:
         environment = {name: text for name, text in os.environ.items() if not name.startswith("AFFIDAVIT_")}
         environment |= {
-            "AFFIDAVIT_DATABASE_URL": servers.database_url,
+            "AFFIDAVIT_DATABASE_URL": servers.service_url,
+            "AFFIDAVIT_DATABASE_OWNER_URL": servers.database_url,
             "AFFIDAVIT_REDIS_URL": servers.redis_url,
             "AFFIDAVIT_LOG_FORMAT": "json",
         }

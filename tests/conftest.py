@@ -18,9 +18,12 @@ from alembic.config import Config
 from affidavit.infra.blobs import BlobStore, LocalBlobs
 from affidavit.infra.db import Database
 from affidavit.infra.embedded import EmbeddedServers
+from affidavit.infra.login import admit
 
 ROOT = Path(__file__).parent.parent
 TEMPLATE = "affidavit_template"
+SERVICE = "affidavit_test"
+SERVICE_PASSWORD = "of-the-tests"  # of servers that live as long as a test process
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,14 @@ class Servers:
 def named(url: str, database: str) -> str:
     """Return the URL of another database of the same server."""
     return urlunsplit(urlsplit(url)._replace(path=f"/{database}"))
+
+
+def as_service(url: str) -> str:
+    """Return the URL for the login that API and workers have: neither superuser nor owner."""
+    parts = urlsplit(url)
+    return urlunsplit(
+        parts._replace(netloc=f"{SERVICE}:{SERVICE_PASSWORD}@{parts.netloc.rpartition('@')[2]}")
+    )
 
 
 async def execute(url: str, statement: str) -> None:
@@ -66,6 +77,7 @@ def prepared(database_url: str, redis_url: str) -> Servers:
     asyncio.run(execute(database_url, f"CREATE DATABASE {template}"))
     url = named(database_url, template)
     migrate(url)
+    asyncio.run(admit(url, as_service(url)))
     return Servers(url, redis_url)
 
 
@@ -96,7 +108,7 @@ def made(servers: Servers, how: str) -> Iterator[str]:
 
 @pytest.fixture
 async def db(database_url: str) -> AsyncIterator[Database]:
-    database = Database(database_url, pool_size=5, name="test")
+    database = Database(as_service(database_url), pool_size=5, name="test")
     await database.open()
     yield database
     await database.close()

@@ -27,6 +27,7 @@ _STEADY_SECONDS = 30.0  # a process that ran so long starts again at once when i
 _LONGEST_PAUSE_SECONDS = 30.0
 _DRAIN_SECONDS = 25.0  # the worker gives back what it cannot finish within 10 s
 _OUTSIDE = ("AFFIDAVIT_DATABASE_URL", "AFFIDAVIT_REDIS_URL")
+_OWNER = "AFFIDAVIT_DATABASE_OWNER_URL"  # for the migration alone: no long-lived process gets it
 
 
 class StackFailed(Exception):
@@ -135,6 +136,7 @@ class Stack:
         self._environment = self._make_environment()
         self._tell("Bringing the database up to date …")
         self._run("migrate", seconds=_MIGRATE_SECONDS)
+        self._environment.pop(_OWNER, None)
         self._tell("Starting API and workers …")
         self._keep("api", "serve", 0)
         for number in range(1, self.plan.workers + 1):
@@ -151,7 +153,8 @@ class Stack:
             self._tell("Starting Postgres and Valkey …")
             self._servers = EmbeddedServers(self._data / "servers")
             self._servers.start()
-            given = dict(zip(_OUTSIDE, (self._servers.database_url, self._servers.redis_url), strict=True))
+            given = dict(zip(_OUTSIDE, (self._servers.service_url, self._servers.redis_url), strict=True))
+            given[_OWNER] = self._servers.database_url
         return {
             "AFFIDAVIT_LOG_FORMAT": "console",
             **self.plan.environment,

@@ -25,7 +25,7 @@ from affidavit.infra.db import Base
 from affidavit.jobs import execution
 from affidavit.jobs.claim import Claim, ExecutionPolicy, JobError, ReadPage, Report
 from affidavit.settings import Settings
-from tests.conftest import Servers, execute, made
+from tests.conftest import Servers, as_service, execute, made
 
 POLICY = ExecutionPolicy()
 SCHEMA = {"type": "object", "properties": {"total": {"type": "number"}}}
@@ -114,7 +114,7 @@ class Hand:
 
 def settings_for(database_url: str, redis_url: str, folder: Path, **changes: Any) -> Settings:
     values = {
-        "database_url": database_url,
+        "database_url": as_service(database_url),
         "redis_url": redis_url,
         "secret_key": SECRET_KEY,
         "data_dir": folder,

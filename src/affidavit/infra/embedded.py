@@ -17,6 +17,7 @@ stale, whatever process has that number today.
 from __future__ import annotations
 
 import fcntl
+import hmac
 import json
 import os
 import secrets
@@ -36,6 +37,7 @@ _START_SECONDS = 60.0  # a crash recovery may replay much log
 _LEFTOVER_SECONDS = 20.0  # processes of a killed run end within about a second
 _STATUS_LINE = 7  # of postmaster.pid, from 0: LOCK_FILE_LINE_PM_STATUS of miscadmin.h
 _LOOPBACK = "127.0.0.1"
+SERVICE = f"{NAME}_service"  # whom API and workers log in as
 
 
 class DataDirInUse(Exception):
@@ -75,8 +77,16 @@ class EmbeddedServers:
 
     @property
     def database_url(self) -> str:
-        found = self._endpoints["postgres"]
-        return f"postgresql://{NAME}:{found.password}@{_LOOPBACK}:{found.port}/{NAME}"
+        """Postgres as the owner of everything in it."""
+        return self._database_url(NAME, self._endpoints["postgres"].password)
+
+    @property
+    def service_url(self) -> str:
+        """Postgres as the login of API and workers, which `affidavit migrate` makes."""
+        # Whoever has this password cannot find the owner's from it.
+        owner = self._endpoints["postgres"].password
+        password = hmac.new(owner.encode(), SERVICE.encode(), "sha256").hexdigest()
+        return self._database_url(SERVICE, password)
 
     @property
     def redis_url(self) -> str:
@@ -126,6 +136,9 @@ class EmbeddedServers:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+    def _database_url(self, user: str, password: str) -> str:
+        return f"postgresql://{user}:{password}@{_LOOPBACK}:{self._endpoints['postgres'].port}/{NAME}"
 
     def _start_postgres(self) -> Process:
         data = self.folder / "postgres"
