@@ -366,16 +366,60 @@ asyncio.run(LocalBlobs(pathlib.Path(sys.argv[1])).put_bytes("env_a", bytes(3_000
     assert await store.sweep_staging(timedelta(0)) == 1
 
 
-async def test_collector_never_takes_what_was_just_put(disk: LocalBlobs, tmp_path: Path) -> None:
-    """Each round, a put and a collection of the same old blob race; a put that returned must hold."""
-    sha256 = digest(b"contended")
-    for _ in range(60):
-        await disk.put_bytes(ENV, b"contended")
-        os.utime(tmp_path / "disk" / "env" / ENV / sha256, (1, 1))
-        await asyncio.gather(
-            disk.delete(ENV, sha256, older_than=timedelta(hours=1)), disk.put_bytes(ENV, b"contended")
+@pytest.mark.parametrize("make", [local_directory, obstore_directory])
+async def test_collectors_never_take_what_was_just_put(
+    make: Callable[[Path], BlobStore], tmp_path: Path
+) -> None:
+    """Each round, a put and collections of the same old blob race; a put that returned must hold."""
+    store, sha256 = make(tmp_path), digest(b"contended")
+    taken = 0
+    for _ in range(80):
+        await store.put_bytes(ENV, b"contended")
+        make_old(tmp_path, sha256)
+        put, *deleted = await asyncio.gather(
+            store.put_bytes(ENV, b"contended"),
+            *(store.delete(ENV, sha256, older_than=timedelta(hours=1)) for _ in range(2)),
         )
-        assert await disk.exists(ENV, sha256)
+        taken += any(deleted)
+        assert await store.exists(ENV, put)
+    assert taken, "no collector was ever first, so the test proves nothing"
+
+
+@pytest.mark.parametrize("make", [local_directory, obstore_directory])
+async def test_damaged_blob_is_healed_when_the_same_bytes_come_again(
+    make: Callable[[Path], BlobStore], tmp_path: Path
+) -> None:
+    store = make(tmp_path)
+    sha256 = await store.put_bytes(ENV, b"whole again")
+    stored_at(tmp_path, sha256).write_bytes(b"whOle again")
+    make_old(tmp_path, sha256)
+
+    await store.put_bytes(ENV, b"whole again")
+
+    assert await (await store.open(ENV, sha256)).read() == b"whole again"
+
+
+async def test_mark_of_a_collector_that_died_does_not_stay_for_ever(tmp_path: Path) -> None:
+    store = obstore_directory(tmp_path)
+    sha256 = await store.put_bytes(ENV, b"condemned")
+    make_old(tmp_path, sha256)
+    mark = tmp_path / "bucket" / "condemned" / "env" / ENV / sha256
+    mark.parent.mkdir(parents=True)
+    mark.touch()
+
+    assert not await store.delete(ENV, sha256)
+    os.utime(mark, (1, 1))
+    assert await store.delete(ENV, sha256)
+    assert not mark.exists()
+
+
+def stored_at(root: Path, sha256: str) -> Path:
+    [path] = list(root.glob(f"*/env/{ENV}/{sha256}"))
+    return path
+
+
+def make_old(root: Path, sha256: str) -> None:
+    os.utime(stored_at(root, sha256), (1, 1))
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
@@ -36,6 +37,10 @@ SINGLE_PUT_BYTES = 5 * 1024 * 1024  # above this a put is in parts, which no sto
 # A blob younger than this is not written again. Far below what collectors spare, or a put could find what
 # is collected before its reference is committed.
 FRESH = timedelta(minutes=1)
+# A collector marks a blob for two requests. Whoever puts the same bytes meanwhile waits this long at most.
+SETTLE_TRIES = 50
+SETTLE_SECONDS = 0.1
+DEAD_MARK = timedelta(minutes=5)  # the requests of one that lives give up long before
 
 
 def open_objects(url: str) -> ObjectStore:
@@ -120,16 +125,15 @@ class ObjectBlobs:
         return True
 
     async def delete(self, environment_id: str, sha256: str, *, older_than: timedelta = timedelta(0)) -> bool:
-        """As in the port. No bucket can check an age and delete in one step: leave hours between."""
+        """As in the port. No bucket can judge an age and delete in one step, so a mark goes before both.
+
+        A put that finds the blob there looks for the mark, and puts again what is gone after it.
+        """
+        path = key(environment_id, sha256)
         try:
-            if _age(await self._head(environment_id, sha256)) < older_than:
-                return False
-            await obstore.delete_async(self._objects, key(environment_id, sha256))
-        except BlobMissing:
-            return False
+            return await in_thread(self._delete, path, older_than)
         except BaseError as error:
             raise _unavailable(error) from error
-        return True
 
     async def entries(self) -> AsyncIterator[BlobEntry]:
         try:
@@ -172,17 +176,67 @@ class ObjectBlobs:
     def _put(self, path: str, content: bytes | Path, size_bytes: int) -> None:
         """Write once; an equal blob that is there already counts, and is renewed when it is old."""
         try:
-            if size_bytes > SINGLE_PUT_BYTES:
+            for _ in range(SETTLE_TRIES):
+                if self._is_created(path, content, size_bytes):
+                    return
                 if not self._is_fresh(path, size_bytes):
                     obstore.put(self._objects, path, content)
-                return
-            try:
-                obstore.put(self._objects, path, content, mode="create")
-            except AlreadyExistsError:
-                if not self._is_fresh(path, size_bytes):
-                    obstore.put(self._objects, path, content, mode="overwrite")
+                if self._is_settled(path):
+                    return
         except BaseError as error:
             raise _unavailable(error) from error
+        raise StoreUnavailable("the object store cannot be used: a collector does not come to its end")
+
+    def _is_created(self, path: str, content: bytes | Path, size_bytes: int) -> bool:
+        if size_bytes > SINGLE_PUT_BYTES:
+            return False
+        try:
+            obstore.put(self._objects, path, content, mode="create")
+        except AlreadyExistsError:
+            return False
+        return True
+
+    def _is_settled(self, path: str) -> bool:
+        """Tell, after the blob was made young, that no collector that saw it old can still delete it.
+
+        Without a mark none is at it: one that begins now finds it young, one that is done shows in what
+        is left. The order of the two looks matters.
+        """
+        marked_for = self._age_of(_mark(path))
+        if marked_for is not None and marked_for < DEAD_MARK:
+            time.sleep(SETTLE_SECONDS)
+            return False
+        return self._age_of(path) is not None
+
+    def _delete(self, path: str, older_than: timedelta) -> bool:
+        if not self._is_marked_by_us(_mark(path)):
+            return False
+        try:
+            if _age(obstore.head(self._objects, path)) < older_than:
+                return False
+            obstore.delete(self._objects, path)
+        except FileNotFoundError:
+            return False
+        finally:
+            obstore.delete(self._objects, _mark(path))
+        return True
+
+    def _is_marked_by_us(self, mark: str) -> bool:
+        """Mark a blob as about to be deleted, unless another collector is at it; one that died is not."""
+        try:
+            obstore.put(self._objects, mark, b"", mode="create")
+        except AlreadyExistsError:
+            marked_for = self._age_of(mark)
+            if marked_for is None or marked_for < DEAD_MARK:
+                return False
+            obstore.put(self._objects, mark, b"")
+        return True
+
+    def _age_of(self, path: str) -> timedelta | None:
+        try:
+            return _age(obstore.head(self._objects, path))
+        except FileNotFoundError:
+            return None
 
     def _is_fresh(self, path: str, size_bytes: int) -> bool:
         try:
@@ -213,6 +267,10 @@ async def _verified(source: AsyncIterator[object], sha256: str) -> AsyncIterator
 async def _replay(chunks: list[bytes]) -> AsyncIterator[bytes]:
     for chunk in chunks:
         yield chunk
+
+
+def _mark(path: str) -> str:
+    return f"condemned/{path}"
 
 
 def _age(found: ObjectMeta) -> timedelta:
