@@ -17,6 +17,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
+from affidavit.infra.bubblewrap import Root, Wrapping, WrappingFailed, prefix
 from affidavit.infra.identity import Identity
 from affidavit.infra.profile import PARSE, Profile
 from affidavit.infra.sandbox_child import EXIT_NO_PROCESS, EXIT_NO_WALLS, EXIT_OUT_OF_MEMORY
@@ -46,8 +47,9 @@ class SandboxHost:
     `entry(request, document_fd, workspace, emit)`. `environment` is added to an otherwise empty
     one; `modules` are put before the import path of the host. `user` is who children become when the
     worker is root. `readable` are paths that children may read beside Python and the system's
-    libraries (models, say). `scratch` is the host's own directory. `grace` is how long a child may take
-    to end after its last word, and the host to reap one that was killed.
+    libraries (models, say). `scratch` is the host's own directory, and workspaces lie beside it. `grace`
+    is how long a child may take to end after its last word, and the host to reap one that was killed.
+    `wrapping` says whether the host runs in a root of its own.
     """
 
     def __init__(
@@ -61,13 +63,15 @@ class SandboxHost:
         modules: Sequence[str] = (),
         readable: Sequence[Path] = (),
         grace: timedelta = GRACE,
+        wrapping: Wrapping = Wrapping.NONE,
     ) -> None:
-        self._order = {"entry": entry, "warm_up": warm_up, "modules": list(modules)}
+        self._order: dict[str, Any] = {"entry": entry, "warm_up": warm_up, "modules": list(modules)}
         self._environment = {**ENVIRONMENT, "HOME": str(scratch), "TMPDIR": str(scratch), **environment}
         self._identity = user if os.getuid() == 0 else None
         self._scratch = scratch
         self._grace = grace.total_seconds()
         self._readable = [str(path) for path in readable]
+        self._wrapping = wrapping
         self._host: HostProcess | None = None
         self._starting = asyncio.Lock()
         self._numbers = itertools.count(1)
@@ -141,8 +145,19 @@ class SandboxHost:
                 if self._host is not None:
                     await self._host.kill()
                 self._scratch.mkdir(parents=True, exist_ok=True)
-                self._host = await HostProcess.spawn(self._order, self._environment, self._scratch)
+                self._host = await HostProcess.spawn(
+                    self._order, self._environment, self._scratch, await self._prefix()
+                )
             return self._host
+
+    async def _prefix(self) -> list[str]:
+        """Return what wraps the host's command. Raises HostUnavailable."""
+        readable = (*self._readable, *map(str, self._order["modules"]))
+        root = Root(self._scratch.parent, readable)
+        try:
+            return await asyncio.to_thread(prefix, self._wrapping, root)
+        except WrappingFailed as error:
+            raise HostUnavailable(str(error)) from None
 
     def _task_order(self, task: int, workspace: Path, walls: Walls, profile: Profile) -> dict[str, object]:
         return {

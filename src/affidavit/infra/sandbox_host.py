@@ -1,6 +1,7 @@
 """The engine host: import an entry point once, then fork one walled child for each task.
 
-Run by `sandbox.SandboxHost` as `python -I -m affidavit.infra.sandbox_host FD PARENT`. It has one
+Run by `sandbox.SandboxHost` as `python -I -m affidavit.infra.sandbox_host FD PARENT`, where PARENT is
+0 for one that bubblewrap runs as the first process of its namespace. It has one
 thread, no event loop, no key and no descriptor but the control socket FD (SOCK_SEQPACKET, one JSON
 object a packet), so that a fork copies nothing that could hang or leak.
 
@@ -253,8 +254,9 @@ def main(arguments: list[str]) -> NoReturn:
     """Serve the control socket that `arguments` name; see the module."""
     control = socket.socket(fileno=int(arguments[0]))
     walls.die_with_parent(int(arguments[1]))
-    namespaces = walls.enter_namespaces()
-    if namespaces:
+    wrapped = os.getpid() == 1 and arguments[1] == "0"  # in namespaces that were made for it
+    namespaces = wrapped or walls.enter_namespaces()
+    if namespaces and not wrapped:
         _become_init(control)
     walls.adopt_orphans()
     Host(control, namespaces=namespaces).run()

@@ -15,6 +15,7 @@ from typing import Any, Final, Self
 
 PACKET_BYTES: Final = 1 << 16
 START_LIMIT_SECONDS: Final = 120  # neural models load in 3 s; a cold disk is slower by far
+OUTSIDE: Final = 0  # what getppid says of a parent beyond the PID namespace
 STOP_LIMIT_SECONDS: Final = 10  # a host that was told to end
 
 
@@ -45,8 +46,16 @@ class HostProcess:
         asyncio.get_running_loop().add_reader(control, self._read)
 
     @classmethod
-    async def spawn(cls, order: Mapping[str, object], environment: Mapping[str, str], cwd: Path) -> Self:
+    async def spawn(
+        cls,
+        order: Mapping[str, object],
+        environment: Mapping[str, str],
+        cwd: Path,
+        prefix: Sequence[str] = (),
+    ) -> Self:
         """Start a host, give it `order` and wait until it is warm. Raises HostUnavailable.
+
+        `prefix` is a command that the host is run by, in a PID namespace that it makes.
 
         Call it from the thread that lives as long as the worker: the kernel ends the host
         together with the thread that started it.
@@ -54,7 +63,7 @@ class HostProcess:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setblocking(False)
         try:
-            process = await _execute(theirs.fileno(), environment, cwd)
+            process = await _execute(theirs.fileno(), environment, cwd, prefix)
         except BaseException:
             ours.close()
             raise
@@ -164,14 +173,17 @@ class HostProcess:
         self._deaths.clear()
 
 
-async def _execute(control: int, environment: Mapping[str, str], cwd: Path) -> asyncio.subprocess.Process:
+async def _execute(
+    control: int, environment: Mapping[str, str], cwd: Path, prefix: Sequence[str]
+) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
+        *prefix,
         sys.executable,
         "-I",
         "-m",
         "affidavit.infra.sandbox_host",
         str(control),
-        str(os.getpid()),
+        str(OUTSIDE if prefix else os.getpid()),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.DEVNULL,
         env=dict(environment),
