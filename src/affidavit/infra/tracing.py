@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 STANDARD: Final = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+PACKAGES: Final = ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http")
 MISSING: Final = (
     "Traces are asked for (AFFIDAVIT_OTEL_ENDPOINT or OTEL_EXPORTER_OTLP_ENDPOINT), and the packages for "
     "them are missing: pip install 'affidavit[otel]', or unset the variable."
@@ -113,7 +114,7 @@ def start(endpoint: str, *, role: str, version: str) -> None:
     """Trace from now on if it is asked for. Raises SystemExit when the packages are missing."""
     if not is_asked_for(endpoint):
         return
-    if importlib.util.find_spec("opentelemetry") is None or not _has_exporter():
+    if not all(_is_installed(package) for package in PACKAGES):
         raise SystemExit(MISSING)
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
@@ -167,8 +168,8 @@ def traceparent() -> str | None:
     return None if tracer is None else tracer.traceparent()
 
 
-def _has_exporter() -> bool:
+def _is_installed(package: str) -> bool:
     try:
-        return importlib.util.find_spec("opentelemetry.exporter.otlp.proto.http") is not None
-    except ModuleNotFoundError:
+        return importlib.util.find_spec(package) is not None
+    except ModuleNotFoundError:  # nor what it is a part of
         return False
