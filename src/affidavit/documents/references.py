@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from affidavit.documents.models import BlobRef
+from affidavit.infra.db import Database
 
 # An upload of the same bytes may be under way: it finds the blob there and does not write it
 # again, and its own reference is not committed yet.
@@ -32,13 +33,21 @@ WHERE NOT EXISTS (
 ON CONFLICT (environment_id, sha256) DO UPDATE SET erase_at = least(blob_garbage.erase_at, excluded.erase_at)
 """)
 
-# For bytes that are about to be put and must not stay if nobody comes to reference them. The sweep looks
-# again before it erases, so whoever does reference them in time has no more to do. Args: environment,
-# sha256, how long to wait.
-EXPECT: Final = """
+UNCLAIMED: Final = timedelta(hours=1)  # far above the longest task
+
+_EXPECT: Final = """
 INSERT INTO blob_garbage (environment_id, sha256, erase_at) VALUES ($1, $2, now() + $3::interval)
 ON CONFLICT DO NOTHING
 """
+
+
+async def expect(db: Database, environment_id: str, sha256: str) -> None:
+    """Announce bytes that are about to be put and must not stay if nobody comes to reference them.
+
+    Their worker may die, or their job be canceled. The collector looks again before it erases, so whoever
+    does reference them in time has no more to do.
+    """
+    await db.fetch(_EXPECT, environment_id, sha256, UNCLAIMED)
 
 
 def pages_owner(document_sha256: str, reading_key: str) -> str:

@@ -63,7 +63,7 @@ async def _let_go(session: AsyncSession, job_id: str) -> None:
     await _erase_private_pages(session, job_id, found)
     if found.inline:
         await references.drop(session, found.environment_id, found.id, grace=timedelta(0))
-        await session.execute(update(Document).where(Document.id == found.id).values(deleted_at=func.now()))
+        await _bury(session, found.id)
 
 
 async def purge_result(
@@ -91,7 +91,13 @@ async def _release_inline(
     if (await session.execute(inline)).first() is None:
         return
     await references.drop(session, environment_id, document_id, grace=grace)
-    await session.execute(update(Document).where(Document.id == document_id).values(deleted_at=func.now()))
+    await _bury(session, document_id)
+
+
+async def _bury(session: AsyncSession, document_id: str) -> None:
+    """Mark a document that came inline as gone; its name goes with its bytes."""
+    gone = update(Document).where(Document.id == document_id)
+    await session.execute(gone.values(deleted_at=func.now(), filename=None))
 
 
 async def _erase_private_pages(session: AsyncSession, job_id: str, document: Any) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Coroutine, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import Any, Final
 
 import structlog
@@ -26,7 +26,6 @@ REPORT_SECONDS: Final = 0.4  # news of one task reach the database at most so of
 IMAGE_BYTES: Final = 50_000_000  # far above any page at our resolution; a bound on what we buffer
 TEXT_LENGTH: Final = 300
 MAX_PAGE: Final = 1_000_000
-UNCLAIMED: Final = timedelta(hours=1)  # far above the longest task
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +114,7 @@ class Reading:
         """Tell the database; while it is away, keep the news for the next time. Raises Fenced."""
         self._reported_at = time.monotonic()
         try:
-            await execution.report(self.db, self.held, self.news(), self.reading_key)
+            await _apart(execution.report(self.db, self.held, self.news(), self.reading_key))
         except Exception as error:
             if not is_unavailable(error):
                 raise
@@ -129,13 +128,15 @@ class Reading:
         page_count = _number(message["page_count"], MAX_PAGE)
         self.selected = select_pages(_text(message["selected"], 1 << 16), page_count, self.limits.pages)
         self._set_batch(self.selected[: self.policy.batch_pages])
-        is_planned = await execution.opened(
-            self.db,
-            self.held,
-            media_type=_text(message["media_type"], 100),
-            page_count=page_count,
-            selected=self.selected,
-            policy=self.policy,
+        is_planned = await _apart(
+            execution.opened(
+                self.db,
+                self.held,
+                media_type=_text(message["media_type"], 100),
+                page_count=page_count,
+                selected=self.selected,
+                policy=self.policy,
+            )
         )
         if is_planned:
             self.doorbell.ring(f"{self.held.task_id}.{self.held.attempt}.planned")
@@ -188,9 +189,31 @@ class Reading:
         name, sha256 = _text(message["file"], 100), _text(message["sha256"], 64)
         content = await self.workspace.take(name, size, sha256, limit)
         if not self.held.store:
-            # Should nobody ever reference it, because the job is canceled or this worker dies.
-            await self.db.fetch(references.EXPECT, self.held.environment_id, sha256, UNCLAIMED)
+            await references.expect(self.db, self.held.environment_id, sha256)
         return StoredBlob(await self.blobs.put_bytes(self.held.environment_id, content), size)
+
+
+async def _apart(transaction: Coroutine[Any, Any, T]) -> T:
+    """Await a transaction; when cancelled, leave it to end by itself.
+
+    Over a connection that hangs it takes seconds to be given up, and the child, which dies of the same
+    cancellation, must be dead before the lease ends.
+    """
+    task = asyncio.ensure_future(transaction)
+    try:
+        await asyncio.wait({task})
+    except asyncio.CancelledError:
+        task.cancel()
+        _ABANDONED.add(task)
+        task.add_done_callback(_forget)
+        raise
+    return task.result()
+
+
+def _forget(task: asyncio.Future[Any]) -> None:
+    _ABANDONED.discard(task)
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.info("transaction.abandoned", error=type(error).__name__)
 
 
 def _number(value: object, most: int) -> int:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Protocol, assert_never
 
 import structlog
 
+from affidavit.documents import references
 from affidavit.engine.errors import EngineError
 from affidavit.engine.media import HEAD_BYTES, media_type_of
 from affidavit.engine.ocr import programs
@@ -25,6 +26,8 @@ from affidavit.jobs import execution, verdict
 from affidavit.jobs.claim import Claim, ExecutionPolicy, SourceDocument
 from affidavit.jobs.ending import private_reading_key
 from affidavit.jobs.reading import Reading, StoredBlob
+from affidavit.jobs.slots import Slots
+from affidavit.jobs.source import source_url
 from affidavit.jobs.status import TaskKind
 from affidavit.jobs.verdict import Verdict
 from affidavit.jobs.workspace import Workspace
@@ -58,6 +61,7 @@ class Workshop:
     fetching: FetchPolicy
     scratch: Path
     engine_versions: Mapping[str, str]
+    slots: Slots = field(default_factory=lambda: Slots(1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +87,11 @@ class Steps:
 
     async def _fetch(self) -> None:
         held, target = self.held, self.workspace.document
-        fetched = await fetch(str(held.source["url"]), policy=self.shop.fetching, into=target)
+        url = source_url(held.source, self.shop.opener, held.job_id)
+        fetched = await fetch(url, policy=self.shop.fetching, into=target)
         head = await asyncio.to_thread(_head, target)
+        if not held.store:
+            await references.expect(self.shop.db, held.environment_id, fetched.sha256)
         await self.shop.blobs.put_file(held.environment_id, target, fetched.sha256)
         document = SourceDocument(
             new_id("file"),
@@ -114,6 +121,7 @@ class Steps:
         if not reading.is_accounted or reading.is_whole != (reading.result is not None):
             return Verdict(verdict.BAD_OUTPUT, verdict.TRIES[Ending.CRASHED])
         if reading.result is not None:
+            self.shop.slots.saw_short()
             await self._complete(reading, reading.result)
             return None
         news, partial = reading.news(), spec.options.allow_partial
