@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,6 +21,14 @@ from affidavit.infra import metrics
 CONNECT_TIMEOUT: Final = timedelta(seconds=10)
 # What lies between may forget a connection that is silent for long, and tells neither end.
 IDLE_SECONDS: Final = 300.0
+
+# Seconds of silence before probes, between them, how many, and ms that what was sent may go unacknowledged.
+GONE_AFTER: Final = {
+    "TCP_KEEPIDLE": 5,
+    "TCP_KEEPINTVL": 3,
+    "TCP_KEEPCNT": 3,
+    "TCP_USER_TIMEOUT": 14_000,
+}
 
 
 class Role(StrEnum):
@@ -124,19 +133,37 @@ class Connections:
 
     async def _open_one(self, role: Role) -> Link:
         self._open += 1
+        link = None
         try:
             session = await self._engines[role].connect()
             raw = (await session.get_raw_connection()).driver_connection
             assert raw is not None
+            link = Link(session, raw, role)
+            # From here it is ours alone: SQLAlchemy need not watch over it, nor over its end.
+            await session.run_sync(lambda connection: connection.detach())
             await _use_json(raw)
         except BaseException:
             self._open -= 1
+            if link is not None:
+                link.raw.terminate()
             raise
-        return Link(session, raw, role)
+        return link
 
     def _drop(self, link: Link) -> None:
         self._open -= 1
         link.raw.terminate()
+
+
+def _watch(connection: asyncpg.Connection[asyncpg.Record]) -> None:
+    """Let the kernel end a connection whose other end is gone without a word; by itself it waits 15 min."""
+    transport: asyncio.Transport = getattr(connection, "_transport")  # noqa: B009 - asyncpg hides it
+    found = transport.get_extra_info("socket")
+    if found is None or found.family == socket.AF_UNIX:
+        return
+    found.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in GONE_AFTER.items():
+        if hasattr(socket, name):
+            found.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 def _engine(url: str, settings: Mapping[str, str]) -> AsyncEngine:
