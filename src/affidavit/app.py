@@ -19,7 +19,7 @@ from affidavit.accounts.principal import Scope
 from affidavit.accounts.service import Accounts
 from affidavit.api import handlers, openapi
 from affidavit.api.endpoints import ENDPOINTS
-from affidavit.api.limits import PollLimit, StreamLimit
+from affidavit.api.limits import PollLimit, RequestLimit, StreamLimit, UploadLimit
 from affidavit.api.middleware import BodyLimit, Edge
 from affidavit.api.protocol import BoundedHead
 from affidavit.api.services import ApiPolicy, Services
@@ -36,6 +36,7 @@ from affidavit.infra.logs import configure
 from affidavit.infra.queue import Doorbell
 from affidavit.infra.secrets import Vault, derive
 from affidavit.jobs.gauges import Gauges
+from affidavit.jobs.pressure import Pressure, PressurePolicy
 from affidavit.jobs.service import Jobs
 from affidavit.jobs.submission import JobPolicy
 from affidavit.jobs.usage import why_document_stays
@@ -83,11 +84,15 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     await isolation.require(db)
     used = _services(settings, db, doorbell)
     app.state.services = used
+    await used.pressure.look()
+    looking = asyncio.create_task(used.pressure.run())
     log.info("api.started", version=VERSION)
     try:
         async with exposed(settings.metrics_host, settings.metrics_port, Gauges(db).refresh):
             yield
     finally:
+        looking.cancel()
+        await asyncio.gather(looking, return_exceptions=True)
         await asyncio.to_thread(tracing.stop)
         await used.jobs.close()
         await doorbell.close()
@@ -99,6 +104,16 @@ def _services(settings: Settings, db: Database, doorbell: Doorbell) -> Services:
     secret_key = settings.secret_key.get_secret_value()
     blobs = open_store(settings.blob_url, scratch=settings.data_dir / "staging")
     idempotency_ttl = timedelta(days=settings.idempotency_ttl_days)
+    pressure = Pressure(
+        db,
+        PressurePolicy(
+            max_pages=settings.max_queued_pages,
+            max_wait=timedelta(seconds=settings.max_queue_seconds),
+            bytes_per_page=settings.bytes_per_page,
+            min_free_bytes=settings.min_free_disk_bytes,
+        ),
+        blobs.probe,
+    )
     return Services(
         accounts=Accounts(db, secret_key),
         documents=Documents(
@@ -113,6 +128,7 @@ def _services(settings: Settings, db: Database, doorbell: Doorbell) -> Services:
                 deadline_page=timedelta(seconds=settings.job_deadline_page_seconds),
                 idempotency_ttl=idempotency_ttl,
             ),
+            pressure,
         ),
         blobs=blobs,
         db=db,
@@ -132,6 +148,9 @@ def _services(settings: Settings, db: Database, doorbell: Doorbell) -> Services:
         secret=derive(secret_key, "idempotency"),
         poll_limit=PollLimit(settings.poll_limit_per_second),
         stream_limit=StreamLimit(settings.max_streams_per_key, settings.max_streams),
+        request_limit=RequestLimit(settings.rate_limit_per_second),
+        upload_limit=UploadLimit(settings.max_concurrent_uploads),
+        pressure=pressure,
         capabilities=_capabilities(settings),
         policy=ApiPolicy(
             public_url=settings.public_url,
@@ -164,6 +183,11 @@ def _capabilities(settings: Settings) -> dict[str, Any]:
             "deadline_seconds": settings.max_deadline_seconds,
             "status_polls_per_second": settings.poll_limit_per_second,
             "streams_per_key": settings.max_streams_per_key,
+            "requests_per_second": settings.rate_limit_per_second,
+            "queued_pages": settings.max_queued_pages,
+            "queue_seconds": settings.max_queue_seconds,
+            "bytes_per_page": settings.bytes_per_page,
+            "concurrent_uploads": settings.max_concurrent_uploads,
         },
     }
 

@@ -153,6 +153,24 @@ class Settings(BaseSettings):
         default=4 * 1024**3,
         description="Address space of the process that opens a document. Neural OCR maps 2 GiB.",
     )
+    sandbox_disk_bytes: PositiveInt = Field(
+        default=2 * 1024**3,
+        description="What the process that opens a document may leave on the disk, looked at four times "
+        "a second. No single file is larger than 256 MiB.",
+    )
+    sandbox_files: PositiveInt = Field(
+        default=10_000, description="Files that the process that opens a document may make."
+    )
+    sandbox: Literal["auto", "bwrap", "none"] = Field(
+        default="auto",
+        description="Whether the engine's process gets a root and namespaces of its own from bubblewrap: "
+        "auto where that works, bwrap always or the worker does not start, none never.",
+    )
+    strict: bool = Field(
+        default=False,
+        description="Whether API and worker refuse to start where a wall around the documents is "
+        "missing or does not hold; `affidavit doctor --strict` tells which.",
+    )
     task_total_seconds: PositiveSeconds = Field(
         default=900, description="Longest run of one task, a batch of pages: then it is killed."
     )
@@ -228,6 +246,32 @@ class Settings(BaseSettings):
         description="Status requests for one job in a second before 429; the hint asks for one.",
     )
 
+    rate_limit_per_second: PositiveInt = Field(
+        default=1000,
+        description="Requests of one key in a second before 429, in each process. It bounds accidents; "
+        "the queue is bounded by pages.",
+    )
+    max_queued_pages: PositiveInt = Field(
+        default=20_000,
+        description="Pages that one environment may have waiting before 429: hours of work for a small "
+        "machine.",
+    )
+    max_queue_seconds: PositiveSeconds = Field(
+        default=1800,
+        description="When a job has waited so long for its start, its environment is told 503; below the "
+        "deadline of a job, or what is accepted would be too late.",
+    )
+    bytes_per_page: PositiveInt = Field(
+        default=50_000,
+        description="By which the pages of a document are estimated until it is open: of a digital PDF.",
+    )
+    max_concurrent_uploads: PositiveInt = Field(
+        default=64, description="Bodies above 64 KiB that one process takes in at once before 503."
+    )
+    body_min_bytes_per_second: PositiveInt = Field(
+        default=50_000,
+        description="A body that comes slower than this, after ten seconds of grace, is given up.",
+    )
     max_streams_per_key: PositiveInt = Field(
         default=100, description="Event streams that one key may have open in one process before 429."
     )

@@ -6,8 +6,10 @@ import asyncio
 import io
 import json
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -16,6 +18,7 @@ from affidavit.api.middleware import BodyLimit, Edge
 from affidavit.errors import TooManyRequests
 from affidavit.infra import logs
 from tests.api.conftest import TEXT, Api, running, settings_for
+from tests.conftest import execute, named
 
 
 @pytest.mark.parametrize(
@@ -242,13 +245,25 @@ async def test_silent_bell_is_said_and_does_not_count(database_url: str, tmp_pat
     assert submitted.status_code == 202
 
 
-async def test_lost_database_is_503_and_not_500(anybody: Api) -> None:
+@asynccontextmanager
+async def absent(database_url: str) -> AsyncIterator[None]:
+    """Let nobody into the database while the block lasts, and throw out who is there."""
+    name = urlsplit(database_url).path[1:]
+    server = named(database_url, "postgres")
+    await execute(server, f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+    await execute(server, f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'")
+    try:
+        yield
+    finally:
+        await execute(server, f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+
+
+async def test_lost_database_is_503_and_not_500(anybody: Api, database_url: str) -> None:
     api = await anybody.as_key("one")
     await api.get("/v1/capabilities")
-    await anybody.services.db.close()
-
-    ready = await anybody.get("/readyz")
-    asked = await api.get("/v1/jobs/job_00000000000000000000000000")
+    async with absent(database_url):
+        ready = await anybody.get("/readyz")
+        asked = await api.get("/v1/jobs/job_00000000000000000000000000")
 
     assert (ready.status_code, ready.json()["checks"]["database"]["ok"]) == (503, False)
     assert (asked.status_code, asked.json()["code"]) == (503, "UNAVAILABLE")

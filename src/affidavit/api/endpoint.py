@@ -16,7 +16,8 @@ from affidavit.api.wire import NoQuery, Query
 Handler = Callable[[Request], Awaitable[Response]]
 
 ANY_CALL: Final = ("INTERNAL_ERROR", "UNAVAILABLE")
-WITH_KEY: Final = (*ANY_CALL, "UNAUTHENTICATED", "REQUEST_INVALID")
+WITH_KEY: Final = (*ANY_CALL, "UNAUTHENTICATED", "REQUEST_INVALID", "RATE_LIMITED")
+SUBMITTING: Final = ("QUEUE_FULL", "OVERLOADED")
 WITH_BODY: Final = (
     "JSON_INVALID",
     "REQUEST_TOO_LARGE",

@@ -6,7 +6,7 @@ from typing import Final
 
 from affidavit.accounts.principal import Scope
 from affidavit.api import examples
-from affidavit.api.endpoint import Body, Endpoint, Reply
+from affidavit.api.endpoint import SUBMITTING, Body, Endpoint, Reply
 from affidavit.api.objects import Capabilities, FileObject, JobList, JobObject, Liveness, Readiness
 from affidavit.api.routes import events, files, jobs, operations, system
 from affidavit.api.webhook_endpoints import ENDPOINTS_OF_WEBHOOKS
@@ -66,9 +66,10 @@ job's own error as `job_error`.
 With an `Idempotency-Key` the same request can be sent again: it answers with the first job as it is
 now, 200 and `Idempotent-Replayed: true`."""
 
-_HOW_TO_RETRY: Final = """Submit a job again that failed, was canceled, or completed without some of its pages: a
-new job with the same document, operation, options, schema, labels, priority and deadline, which counts
-anew. Pages that were read already are not read again.
+_HOW_TO_RETRY: Final = """Submit a job again that failed, was canceled, or completed without some pages.
+
+It becomes a new job with the same document, operation, options, schema, labels, priority and deadline,
+which counts anew. Pages that were read already are not read again.
 
 A batch: its items of that kind, as a new batch. All are submitted again, or none.
 
@@ -108,7 +109,14 @@ FILES: Final = (
                 headers=("Location", "Idempotent-Replayed"),
             ),
         ),
-        codes=("EMPTY_FILE", "UNSUPPORTED_MEDIA_TYPE", "FILE_TOO_LARGE", "SOURCE_MISSING", "FILE_DELETED"),
+        codes=(
+            "OVERLOADED",
+            "EMPTY_FILE",
+            "UNSUPPORTED_MEDIA_TYPE",
+            "FILE_TOO_LARGE",
+            "SOURCE_MISSING",
+            "FILE_DELETED",
+        ),
         scopes=(Scope.FILES_WRITE,),
         body=Body(multipart=True),
     ),
@@ -245,7 +253,7 @@ JOBS: Final = (
         "Status, progress and when to ask again. With `wait` the call answers when the job ends, or as it "
         "is after so many seconds.",
         (Reply(200, "The job.", JobObject, examples.JOB, headers=("Retry-After",)),),
-        codes=("NOT_FOUND", "RATE_LIMITED"),
+        codes=("NOT_FOUND",),
         scopes=(Scope.JOBS_READ,),
         query=WaitQuery,
     ),
@@ -297,7 +305,7 @@ JOBS: Final = (
                 headers=("Location", "Retry-After", "Idempotent-Replayed"),
             ),
         ),
-        codes=("NOT_FOUND", "JOB_NOT_FINISHED", "JOB_COMPLETED", "SOURCE_GONE"),
+        codes=(*SUBMITTING, "NOT_FOUND", "JOB_NOT_FINISHED", "JOB_COMPLETED", "SOURCE_GONE"),
         scopes=(Scope.JOBS_WRITE,),
         body=Body(RetryBody, examples.RETRY_BODIES, required=False),
     ),
@@ -339,7 +347,7 @@ JOBS: Final = (
         "The job stays as a tombstone that tells what was purged, and its result answers 410 "
         "`RESULT_DELETED`. Uploaded files stay: delete those by their own id. Again changes nothing.",
         (Reply(200, "The tombstone.", JobObject, examples.DELETED_JOB),),
-        codes=("NOT_FOUND", "JOB_NOT_FINISHED", "LEGAL_HOLD"),
+        codes=(*SUBMITTING, "NOT_FOUND", "JOB_NOT_FINISHED", "LEGAL_HOLD"),
         scopes=(Scope.JOBS_WRITE,),
     ),
 )

@@ -244,6 +244,11 @@ CAPABILITIES: Final[Example] = {
         "deadline_seconds": 86_400,
         "status_polls_per_second": 10,
         "streams_per_key": 100,
+        "requests_per_second": 1000,
+        "queued_pages": 20_000,
+        "queue_seconds": 1800,
+        "bytes_per_page": 50_000,
+        "concurrent_uploads": 64,
     },
 }
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-import random
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Final
 
 from affidavit.errors import TooManyRequests, Unavailable
+from affidavit.jobs.pressure import jittered
 
 STREAM_RETRY_SECONDS: Final = 5.0  # a stream lasts as long as its job: sooner would be mere hope
+ALLOWANCE: Final = "affidavit.allowance"  # in the scope of a request: what is left to its key
+SMALL_BYTES: Final = 64 * 1024  # read in one piece or two
+UPLOAD_RETRY_SECONDS: Final = 2.0  # about what one of the uploads takes
 TRACKED: Final = 20_000  # jobs; about 4 MB. Above it those that owe nothing are forgotten
 
 
@@ -48,6 +53,77 @@ class PollLimit:
             self._paid_until.clear()  # a flood of jobs: forgetting what is owed is the lesser harm
 
 
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What is left to a key after a request, for the headers of the answer."""
+
+    quota: int
+    left: int
+    reset_seconds: float
+
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """Return the fields of draft-ietf-httpapi-ratelimit-headers-10."""
+        policy = b'"requests";q=%d;w=1' % self.quota
+        state = b'"requests";r=%d;t=%d' % (self.left, math.ceil(self.reset_seconds))
+        return [(b"ratelimit-policy", policy), (b"ratelimit", state)]
+
+
+class RequestLimit:
+    """Let each key make so many requests a second, and as many at once."""
+
+    def __init__(self, per_second: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._per_second = per_second
+        self._cost = 1 / per_second
+        self._spent = Allowance(per_second, 0, 1)
+        self._clock = clock
+        self._paid_until: dict[str, float] = {}
+
+    def spent(self) -> Allowance:
+        """Return what is left to a key that is refused: nothing."""
+        return self._spent
+
+    def count(self, key_id: str) -> Allowance:
+        """Count one request and say what is left. Raises TooManyRequests."""
+        now = self._clock()
+        paid = max(self._paid_until.get(key_id, now), now) + self._cost
+        owed = paid - now
+        if owed > 1 + 1e-9:
+            raise TooManyRequests(
+                f"This key makes more than {self._per_second} requests a second. Slow down.",
+                retry_after=jittered(owed - 1),
+            )
+        if len(self._paid_until) >= TRACKED:
+            self._paid_until = {key: until for key, until in self._paid_until.items() if until > now}
+        self._paid_until[key_id] = paid
+        return Allowance(self._per_second, int((1 - owed) * self._per_second + 1e-6), owed)
+
+
+class UploadLimit:
+    """Bound the large bodies that come in at once: each holds a connection, a draft and some memory."""
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._open = 0
+
+    @contextmanager
+    def opened(self, announced_bytes: int | None) -> Iterator[None]:
+        """Count a body while the block lasts; small ones are free. Raises Unavailable OVERLOADED."""
+        if announced_bytes is not None and announced_bytes <= SMALL_BYTES:
+            yield
+            return
+        if self._open >= self._total:
+            raise Unavailable(
+                "Too many uploads are coming in at once. Try again.",
+                code="OVERLOADED",
+                retry_after=jittered(UPLOAD_RETRY_SECONDS),
+            )
+        self._open += 1
+        try:
+            yield
+        finally:
+            self._open -= 1
+
+
 class StreamLimit:
     """Bound the event streams that are open at once: of one key, and of this process."""
 
@@ -81,8 +157,3 @@ class StreamLimit:
             self._open[key_id] -= 1
             if not self._open[key_id]:
                 del self._open[key_id]
-
-
-def jittered(seconds: float) -> float:
-    """Return up to half as much again, so that those who were refused together do not return so."""
-    return seconds * random.uniform(1, 1.5)

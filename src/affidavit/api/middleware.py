@@ -15,6 +15,7 @@ import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from affidavit.api.errors import RequestTimeout
+from affidavit.api.limits import ALLOWANCE, Allowance
 from affidavit.api.render import problem_response
 from affidavit.errors import TooLarge
 from affidavit.infra import context, logs, metrics
@@ -65,7 +66,7 @@ class Edge:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = _with_headers(message["headers"], request_id)
+                message["headers"] = _with_headers(message["headers"], request_id, scope)
             await send(message)
 
         try:
@@ -138,11 +139,15 @@ def _content_length(scope: Scope) -> int | None:
     return None
 
 
-def _with_headers(headers: list[tuple[bytes, bytes]], request_id: str) -> list[tuple[bytes, bytes]]:
+def _with_headers(
+    headers: list[tuple[bytes, bytes]], request_id: str, scope: Scope
+) -> list[tuple[bytes, bytes]]:
     """Add what every response has; a route's own choice stands."""
     present = {name for name, _ in headers}
     added = [pair for pair in _SECURITY if pair[0] not in present]
-    return [*headers, *added, (b"x-request-id", request_id.encode())]
+    allowance: Allowance | None = scope.get(ALLOWANCE)
+    left = [] if allowance is None else allowance.headers()
+    return [*headers, *added, *left, (b"x-request-id", request_id.encode())]
 
 
 def _internal_error(scope: Scope, request_id: str) -> ASGIApp:

@@ -156,6 +156,13 @@ class LimitsObject(Answer):
     deadline_seconds: int
     status_polls_per_second: float
     streams_per_key: int
+    requests_per_second: Annotated[int, Field(description="Of one key, in each process.")]
+    queued_pages: Annotated[int, Field(description="That one environment may have waiting: then 429.")]
+    queue_seconds: Annotated[float, Field(description="That a job may wait for its start: then 503.")]
+    bytes_per_page: Annotated[
+        int, Field(description="By which pages are estimated until a document is open.")
+    ]
+    concurrent_uploads: Annotated[int, Field(description="In each process: then 503.")]
 
 
 class Capabilities(Answer):

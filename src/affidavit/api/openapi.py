@@ -31,6 +31,8 @@ _PATH_PARAMETERS: Final[Mapping[str, Json]] = {
 _HEADERS: Final[Mapping[str, tuple[str, Json]]] = {
     "Location": ("Where the resource is.", {"type": "string"}),
     "Retry-After": ("Seconds after which it is worth asking again; absent at the end.", {"type": "integer"}),
+    "RateLimit": ("What is left of the quota, and in how many seconds it is whole.", {"type": "string"}),
+    "RateLimit-Policy": ("The quota of the key: q requests in w seconds.", {"type": "string"}),
     "Idempotent-Replayed": ("true when an earlier request had made it.", {"type": "string"}),
     "ETag": ("Names these bytes; send it as If-None-Match.", {"type": "string"}),
     "Content-Encoding": ("zstd, for those who accept it.", {"type": "string"}),
@@ -223,7 +225,12 @@ _REF_JOB: Final[Json] = {"$ref": _REF.format(model="JobObject")}
 def _problems(codes: list[str], status: int) -> Json:
     listed = "; ".join(f"`{code}`: {PROBLEMS[code].title}" for code in codes)
     shape = {"allOf": [_reference(Problem), {"properties": {"code": {"enum": codes}}}]}
-    named = {401: ("WWW-Authenticate",), 405: ("Allow",), 429: ("Retry-After",), 503: ("Retry-After",)}
+    named = {
+        401: ("WWW-Authenticate",),
+        405: ("Allow",),
+        429: ("Retry-After", "RateLimit", "RateLimit-Policy"),
+        503: ("Retry-After",),
+    }
     return {
         "description": f"{listed}.",
         "headers": _headers(*named.get(status, ())),
@@ -253,6 +260,7 @@ _RETRYABLE: Final = frozenset(
     {
         "IDEMPOTENCY_IN_PROGRESS",
         "OVERLOADED",
+        "QUEUE_FULL",
         "RATE_LIMITED",
         "TOO_MANY_STREAMS",
         "REQUEST_TIMEOUT",

@@ -9,11 +9,12 @@ from typing import Any, cast
 from starlette.requests import Request
 
 from affidavit.accounts.service import Accounts
-from affidavit.api.limits import PollLimit, StreamLimit
+from affidavit.api.limits import PollLimit, RequestLimit, StreamLimit, UploadLimit
 from affidavit.documents.service import Documents
 from affidavit.infra.blobs import BlobStore
 from affidavit.infra.db import Database
 from affidavit.infra.fetch import FetchPolicy
+from affidavit.jobs.pressure import Pressure
 from affidavit.jobs.service import Jobs
 from affidavit.webhooks.service import Webhooks
 
@@ -47,6 +48,9 @@ class Services:
     secret: bytes  # keys the digests of passwords in the fingerprints of idempotency
     poll_limit: PollLimit
     stream_limit: StreamLimit
+    request_limit: RequestLimit
+    upload_limit: UploadLimit
+    pressure: Pressure
     capabilities: Mapping[str, Any]
     policy: ApiPolicy
 

@@ -69,7 +69,7 @@ class SubmissionReader:
         """Read the body of POST /v1/jobs: every item is judged before the first is kept."""
         if content_type(request) != "application/json":
             raise ContentTypeUnsupported("application/json")
-        body = parse_json(BATCH, await read_json_body(request, self._services.policy.max_json_bytes))
+        body = parse_json(BATCH, await self._read_json(request))
         if len(body.items) > self._services.policy.max_batch_items:
             raise _field_refusal(
                 "/items", f"more than {self._services.policy.max_batch_items} items", "too_long"
@@ -118,12 +118,17 @@ class SubmissionReader:
         """Return the body as JSON text, and whether a file came with it, into the intake."""
         match content_type(request):
             case "application/json":
-                return await read_json_body(request, self._services.policy.max_json_bytes), False
+                return await self._read_json(request), False
             case "multipart/form-data":
-                form = await read_form(request.headers["content-type"], request.stream(), intake)
+                with self._services.upload_limit.opened(content_length(request)):
+                    form = await read_form(request.headers["content-type"], request.stream(), intake)
                 return _as_json(form), form.has_file
             case _:
                 raise ContentTypeUnsupported("application/json or multipart/form-data")
+
+    async def _read_json(self, request: Request) -> bytes:
+        with self._services.upload_limit.opened(content_length(request)):
+            return await read_json_body(request, self._services.policy.max_json_bytes)
 
     def _judge(
         self, body: ParseBody | ExtractBody | ParseItem | ExtractItem, pointer: str, *, has_file: bool
@@ -159,6 +164,12 @@ class SubmissionReader:
 def content_type(request: Request) -> str:
     """Return the media type of the body without its parameters, in lower case."""
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def content_length(request: Request) -> int | None:
+    """Return the announced size of the body in bytes, None when it is not announced."""
+    announced = request.headers.get("content-length", "")
+    return int(announced[:20]) if announced.isdigit() else None
 
 
 async def read_json_body(request: Request, max_bytes: int) -> bytes:

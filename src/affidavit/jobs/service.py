@@ -23,7 +23,15 @@ from affidavit.jobs.source import Sealer, url_source
 from affidavit.jobs.status import TERMINAL, JobKind, JobStatus
 from affidavit.jobs.stream import News
 from affidavit.jobs.submission import JobPolicy, Priority, Submission, UrlRef, WebhookRef
-from affidavit.jobs.views import Accepted, JobFilter, JobPage, JobView, QueueHealth, StoredResult
+from affidavit.jobs.views import (
+    Accepted,
+    JobFilter,
+    JobPage,
+    JobView,
+    QueueHealth,
+    StoredResult,
+    queued_hint_ms,
+)
 from affidavit.jobs.watch import Watch
 from affidavit.webhooks.leasing import own_secret_owner
 
@@ -229,7 +237,8 @@ class Jobs:
         self._doorbell.ring(f"{draft.tasks[0]['id']}.0.0")
         if draft.jobs[0]["kind"] == JobKind.BATCH:
             return Accepted(await self.get(environment_id, written.job_id), replayed=False)
-        return Accepted(repository.queued_view(draft.jobs[0], written.at), replayed=False)
+        view = repository.queued_view(draft.jobs[0], written.at)
+        return Accepted(self._hinted(environment_id, view), replayed=False)
 
     async def _write(self, environment_id: str, draft: Draft, key: Fingerprint | None) -> Written:
         """Write what there is room for. Raises what `Pressure.admitted` raises."""
@@ -244,7 +253,7 @@ class Jobs:
         """Return a waiting job with a hint by how fast its environment is served, where that is known."""
         if self._pressure is None or view.status is not JobStatus.QUEUED:
             return view
-        seconds = self._pressure.wait_seconds(environment_id, (view.queue_position or 0) + 1)
+        seconds = self._pressure.wait_seconds(environment_id, view.queue_position)
         return view if seconds is None else replace(view, retry_after_ms=queued_hint_ms(seconds))
 
     async def _cancel(self, environment_id: str, found: JobView) -> bool:

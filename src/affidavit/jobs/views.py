@@ -11,6 +11,7 @@ from affidavit.jobs.status import TERMINAL, JobKind, JobStatus
 
 SOONEST_MS: Final = 250
 LATEST_MS: Final = 15_000
+LATEST_QUEUED_MS: Final = 60_000  # a long queue moves slowly
 # A guess for a job that has shown no pace of its own yet: what one queued document takes.
 QUEUED_MS: Final = 400
 STAGE_MS: Final[Mapping[str, int]] = {"fetch": 1000, "open": 250, "ocr": 1500, "read": 300, "finish": 250}
@@ -146,6 +147,11 @@ def retry_after_ms(
     if pages_total and pages_done:
         return _bounded(running_ms / pages_done * (pages_total - pages_done) / 4)
     return _bounded(STAGE_MS.get(stage or "", 500))
+
+
+def queued_hint_ms(seconds: float) -> int:
+    """Return when to ask again for a job that probably waits so long: half of it, as it may be sooner."""
+    return int(min(max(seconds * 500, SOONEST_MS), LATEST_QUEUED_MS))
 
 
 def _bounded(milliseconds: float) -> int:

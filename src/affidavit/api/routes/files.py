@@ -13,7 +13,7 @@ from affidavit.api.parsing import parse_idempotency_key, refuse_query
 from affidavit.api.render import attachment, json_response, render_file
 from affidavit.api.results import content_response, is_unchanged
 from affidavit.api.services import services
-from affidavit.api.submission import content_type, file_key
+from affidavit.api.submission import content_length, content_type, file_key
 from affidavit.documents.intake import Intake
 from affidavit.errors import FieldError, NotFound, RequestInvalid
 
@@ -25,10 +25,13 @@ async def upload(request: Request) -> Response:
     principal = await authorize(request, Scope.FILES_WRITE)
     refuse_query(request)
     parse_idempotency_key(request)  # before the body: a bad key should not cost an upload
-    documents = services(request).documents
-    async with documents.intake(principal.environment_id) as intake:
-        await _read_file(request, intake)
-        stored = await intake.commit()
+    used = services(request)
+    used.pressure.check_storage()
+    documents = used.documents
+    with used.upload_limit.opened(content_length(request)):
+        async with documents.intake(principal.environment_id) as intake:
+            await _read_file(request, intake)
+            stored = await intake.commit()
     key = file_key(request, stored.sha256, stored.filename)
     kept = await documents.keep(principal.environment_id, stored, key)
     headers = {"location": f"/v1/files/{kept.file.id}"}

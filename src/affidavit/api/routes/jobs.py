@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from affidavit.accounts.principal import Scope
-from affidavit.api.auth import authorize
+from affidavit.api.auth import admit, authorize
 from affidavit.api.parsing import check_pairs, parse_idempotency_key, parse_query, refuse_query
 from affidavit.api.render import accepted_response, job_response, json_response, render_page
 from affidavit.api.results import result_response
@@ -62,7 +62,7 @@ async def cancel(request: Request) -> Response:
 
 async def retry(request: Request) -> Response:
     """Submit a job again that ended without all that was asked for."""
-    principal = await authorize(request, Scope.JOBS_WRITE)
+    principal = await admit(request, Scope.JOBS_WRITE)
     refuse_query(request)
     parse_idempotency_key(request)
     used, job_id = services(request), job_id_of(request)

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from affidavit.accounts.principal import Principal, Scope
-from affidavit.api.auth import authorize
+from affidavit.api.auth import admit
 from affidavit.api.parsing import parse_idempotency_key, parse_prefer, parse_query, refuse_query
 from affidavit.api.render import accepted_response, job_path, replayed_header
 from affidavit.api.results import result_response
@@ -36,7 +36,7 @@ async def extract(request: Request) -> Response:
 
 async def submit_batch(request: Request) -> Response:
     """Submit many documents under one parent."""
-    principal = await authorize(request, Scope.JOBS_WRITE)
+    principal = await admit(request, Scope.JOBS_WRITE)
     refuse_query(request)
     parse_idempotency_key(request)
     used = services(request)
@@ -63,7 +63,7 @@ class _Call:
 
 async def _begin(request: Request) -> _Call:
     """Check everything but the body, which may be large."""
-    principal = await authorize(request, Scope.JOBS_WRITE)
+    principal = await admit(request, Scope.JOBS_WRITE)
     used = services(request)
     parse_idempotency_key(request)
     call = _Call(used, principal, _wait_seconds(request, used.policy.sync_wait_seconds))
