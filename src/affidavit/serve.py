@@ -6,6 +6,8 @@ import argparse
 from collections.abc import Sequence
 
 from affidavit.app import serve
+from affidavit.engine.ocr import reader_programs
+from affidavit.infra.wall_trial import are_walls_held
 from affidavit.settings import from_environment
 
 
@@ -15,5 +17,8 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--host", help="instead of AFFIDAVIT_HOST")
     parser.add_argument("--port", type=int, help="instead of AFFIDAVIT_PORT")
     given = {name: value for name, value in vars(parser.parse_args(arguments)).items() if value is not None}
-    serve(from_environment(**given))
+    settings = from_environment(**given)
+    if settings.strict and not are_walls_held(settings.sandbox_user, settings.sandbox, reader_programs()):
+        return 1  # it has been logged which are not
+    serve(settings)
     return 0

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
+from typing import Final
 
 from affidavit.infra import landlock, seccomp
 
@@ -25,6 +26,17 @@ def can_enter_namespaces() -> bool:
     return (
         subprocess.run([sys.executable, "-I", "-c", code], check=False, capture_output=True).returncode == 0
     )
+
+
+REQUIRED: Final = frozenset({"landlock", "seccomp"})  # without one of them documents are not opened strictly
+
+
+def required() -> list[WallStatus]:
+    """Return the walls that a strict installation needs: files, calls, and that no signal gets out."""
+    found = live()
+    held = [status for status in found if status.name in REQUIRED]
+    shut = [status for status in found if status.name in {"namespaces", "landlock-signals"}]
+    return [*held, next((status for status in shut if status.live), shut[0])]
 
 
 def live() -> list[WallStatus]:

@@ -73,8 +73,18 @@ def programs(options: OcrOptions) -> tuple[Path, ...]:
     except OcrUnavailable:
         return ()
     if engine.name == OcrEngineName.TESSERACT or not orientation.is_available():
-        return tuple(each.binary for each in installations())
+        return reader_programs()
     return ()
+
+
+def reader_programs() -> tuple[Path, ...]:
+    """Return the programs of all readers that are installed."""
+    return tuple(each.binary for each in installations())
+
+
+def reading_paths() -> tuple[Path, ...]:
+    """Return what the readers read beside Python's own folders: programs and their models."""
+    return tuple(path for each in installations() for path in (each.binary, each.tessdata))
 
 
 def _objection(status: EngineStatus, languages: tuple[str, ...]) -> str | None:

@@ -1,0 +1,57 @@
+"""The trial of the walls finds a wall that is not there, and none missing where all stand."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from affidavit.infra import landlock, seccomp, wall_trial
+from affidavit.infra.bubblewrap import Wrapping
+from affidavit.infra.identity import Identity
+from affidavit.infra.wall_trial import are_walls_held, try_walls
+
+pytestmark = [
+    pytest.mark.skipif(sys.platform != "linux", reason="the walls are Linux's"),
+    pytest.mark.timeout(120),
+]
+has_walls = pytest.mark.skipif(
+    landlock.abi() == 0 or not seccomp.is_supported(), reason="this kernel has no Landlock or no seccomp"
+)
+
+
+@has_walls
+async def test_child_of_either_profile_can_do_nothing_that_it_must_not():
+    trials = await try_walls(Identity.named("nobody"), Wrapping.NONE, [Path("/bin/true")])
+
+    assert [trial.profile for trial in trials] == ["parse", "ocr-tesseract"]
+    assert [trial.escapes for trial in trials] == [(), ()]
+    assert all(trial.is_held for trial in trials)
+
+
+def test_process_without_walls_is_found_to_escape(tmp_path):
+    escaped = []
+    request = {"may_start": False, "worker": os.getpid(), "outside": str(tmp_path)}
+
+    wall_trial.attempt(request, None, tmp_path, lambda message: escaped.append(message.get("what")))
+
+    wanted = set(wall_trial.WAYS) - {"make a namespace", "signal its parent"}  # which a container may forbid
+    assert wanted <= set(escaped)
+
+
+def test_strict_start_is_refused_where_wrapping_is_asked_for_and_missing(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    with capture_logs() as lines:
+        assert not are_walls_held("nobody", "bwrap", [])
+
+    [line] = [line for line in lines if line["event"] == "walls.missing"]
+    assert any("not installed" in wall for wall in line["walls"])
+
+
+@has_walls
+def test_strict_start_is_granted_where_the_walls_stand():
+    assert are_walls_held("nobody", "auto", [Path("/bin/true")])
