@@ -81,6 +81,7 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_queue_shares_tag"), "queue_shares", ["tag"], unique=False)
     op.add_column("job_tasks", sa.Column("vstart", sa.BigInteger(), server_default="0", nullable=False))
+    op.add_column("job_tasks", sa.Column("renewed_at", sa.TIMESTAMP(timezone=True), nullable=True))
     op.drop_index(DUE, table_name="job_tasks")
     columns = ["environment_id", sa.literal_column("(- priority)"), "vstart", "created_at", "id"]
     op.create_index(DUE, "job_tasks", columns, unique=False, postgresql_where=QUEUED)
@@ -98,6 +99,7 @@ def downgrade() -> None:
     op.drop_index(DUE, table_name="job_tasks")
     columns = [sa.literal_column("(- priority)"), "created_at", "id"]
     op.create_index(DUE, "job_tasks", columns, unique=False, postgresql_where=QUEUED)
+    op.drop_column("job_tasks", "renewed_at")
     op.drop_column("job_tasks", "vstart")
     op.drop_index(op.f("ix_queue_shares_tag"), table_name="queue_shares")
     op.drop_table("queue_shares")

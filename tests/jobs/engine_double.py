@@ -1,7 +1,8 @@
 """An engine that does what the document says: reads pages of no content, fails, lies or hangs.
 
-The document is JSON: `{"pages": count, "fail": [...], "skip": [...], "stray": n, "hang": n}`, each but
-the first optional. `stray` is told of though nobody asked, and the child hangs before page `hang`.
+The document is JSON: `{"pages": count, "fail": [...], "skip": [...], "stray": n, "hang": n, "slow": s}`,
+each but the first optional. `stray` is told of though nobody asked, the child hangs before page `hang`, and
+takes `slow` seconds for each.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ def read(script, request, workspace, emit):
         )
         batch = range(1, min(request["batch"], script["pages"]) + 1)
     for number in [*batch, *script.get("stray", [])]:
+        time.sleep(script.get("slow", 0))
         if number == script.get("hang"):
             time.sleep(600)
         if number in request["have"] or number in script.get("skip", []):

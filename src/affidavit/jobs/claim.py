@@ -124,6 +124,7 @@ class ExecutionPolicy:
     heartbeat: timedelta = timedelta(seconds=5)
     max_failures: int = 3
     max_crashes: int = 3
+    max_attempts: int = 25  # of any kind, before a lease that dies once more is the document's fault
     batch_pages: int = 8
     deadline_base: timedelta = timedelta(hours=1)
     deadline_page: timedelta = timedelta(seconds=30)

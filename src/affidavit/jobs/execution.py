@@ -39,9 +39,14 @@ from affidavit.jobs.status import JobStatus, TaskKind, TaskStatus
 from affidavit.jobs.transitions import CLAIM, lock_parent, move_task
 
 _BEAT: Final = """
-UPDATE job_tasks t SET lease_until = now() + $3 FROM jobs j
+UPDATE job_tasks t SET lease_until = now() + $3, renewed_at = now() FROM jobs j
 WHERE t.id = $1 AND t.attempt = $2 AND t.status = 'running' AND j.id = t.job_id
 RETURNING j.status
+"""
+
+_STRAYS: Final = """
+SELECT id, attempt FROM job_tasks
+WHERE status = 'running' AND lease_owner = $1 AND NOT id = ANY($2::text[])
 """
 
 _OUTCOME: Final = "SELECT status FROM job_tasks WHERE id = $1 AND attempt = $2"
@@ -212,6 +217,20 @@ async def release(db: Database, held: Claim) -> None:
     """Give a task back without spending any budget: this worker is going away."""
     async with db.begin(SYSTEM) as session:
         await move_task(session, held.task_id, TaskStatus.QUEUED, attempt=held.attempt, run_after=func.now())
+
+
+async def release_strays(db: Database, worker: str, running: Collection[str]) -> int:
+    """Give back what this worker holds without knowing; return how many tasks that were.
+
+    It happens when the answer to a claim is lost, and when a lease was given up while the database was
+    away. `worker` must be a name that no other process ever had.
+    """
+    strays = await db.fetch(_STRAYS, worker, list(running))
+    for row in strays:
+        async with db.begin(SYSTEM) as session:
+            columns = {"run_after": func.now()}
+            await move_task(session, row["id"], TaskStatus.QUEUED, attempt=row["attempt"], **columns)
+    return len(strays)
 
 
 async def abandon(db: Database, held: Claim) -> None:

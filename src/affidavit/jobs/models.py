@@ -184,6 +184,7 @@ class Task(Base):
     crashes: Mapped[int] = mapped_column(Integer, server_default="0")
     lease_until: Mapped[datetime | None] = mapped_column(Timestamp)
     lease_owner: Mapped[str | None] = mapped_column(Text)
+    renewed_at: Mapped[datetime | None] = mapped_column(Timestamp)  # the lease, by claim or heartbeat
     run_after: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
     rung_at: Mapped[datetime | None] = mapped_column(Timestamp)
     rings: Mapped[int] = mapped_column(Integer, server_default="0")

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Collection, Coroutine, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import structlog
 
@@ -26,6 +26,9 @@ REPORT_SECONDS: Final = 0.4  # news of one task reach the database at most so of
 IMAGE_BYTES: Final = 50_000_000  # far above any page at our resolution; a bound on what we buffer
 TEXT_LENGTH: Final = 300
 MAX_PAGE: Final = 1_000_000
+
+T = TypeVar("T")
+_ABANDONED: Final[set[asyncio.Future[Any]]] = set()  # the loop itself holds its tasks but weakly
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from sqlalchemy import Row, func, text
+from sqlalchemy.ext.asyncio import AsyncSession
 
 from affidavit.infra.db import SYSTEM, Database
 from affidavit.infra.queue import Doorbell
@@ -35,10 +36,22 @@ LATE: Final = JobError(
     retryable=True,
 )
 
+# When many leases died at once it was something that they share, which may happen again: they come back
+# in parts, at least so many and at most a quarter of what runs in one round.
+REAP_AT_LEAST: Final = 10
+REAP_SHARE: Final = 4
+
+# A lease that was last renewed before the database came up died of that, and not of its document: its
+# worker may be there yet. It is left alone until it must have heard from the database again, or have
+# stopped, and then taken back without counting it against the document.
 _DEAD: Final = text("""
-SELECT t.id, t.job_id, t.attempt, t.crashes, j.status AS job_status
+SELECT t.id, t.job_id, t.attempt, t.crashes, j.status AS job_status,
+    t.renewed_at < pg_postmaster_start_time() AS is_excused,
+    (SELECT count(*) FROM job_tasks WHERE status = 'running') AS running
 FROM job_tasks t JOIN jobs j ON j.id = t.job_id
 WHERE t.status = 'running' AND t.lease_until < now()
+    AND (t.renewed_at >= pg_postmaster_start_time()
+        OR pg_postmaster_start_time() + CAST(:lease AS interval) < now())
 ORDER BY t.lease_until LIMIT 1 FOR UPDATE OF t SKIP LOCKED
 """)
 
@@ -70,13 +83,17 @@ UPDATE job_tasks SET rung_at = now(), rings = rings + 1 WHERE id IN (
 
 async def reap(db: Database, policy: ExecutionPolicy) -> int:
     """Take back tasks whose lease died; return how many. Three deaths make a document poison."""
-    for count in range(BATCH):
+    count, most = 0, 1
+    while count < most:
         async with db.begin(SYSTEM) as session:
-            dead = (await session.execute(_DEAD)).one_or_none()
+            dead = (await session.execute(_DEAD, {"lease": policy.lease})).one_or_none()
             if dead is None:
                 return count
+            if count == 0:
+                most = max(REAP_AT_LEAST, dead.running // REAP_SHARE)
             await _reap_one(session, dead, policy)
-    return BATCH
+            count += 1
+    return count
 
 
 async def expire_late(db: Database) -> int:
@@ -107,21 +124,16 @@ async def ring_due(db: Database, doorbell: Doorbell, ahead: int) -> int:
     return len(rung)
 
 
-async def _reap_one(session: Any, dead: Row[Any], policy: ExecutionPolicy) -> None:
+async def _reap_one(session: AsyncSession, dead: Row[Any], policy: ExecutionPolicy) -> None:
     if JobStatus(dead.job_status) in TERMINAL:
         await move_task(session, dead.id, TaskStatus.CANCELED, attempt=dead.attempt)
         return
-    crashes = dead.crashes + 1
-    if crashes < policy.max_crashes:
-        wait = backoff(CRASH_BACKOFF, crashes)
-        await move_task(
-            session,
-            dead.id,
-            TaskStatus.QUEUED,
-            attempt=dead.attempt,
-            crashes=crashes,
-            run_after=func.now() + wait,
-        )
+    crashes = dead.crashes + (0 if dead.is_excused else 1)
+    # The second bound is for a document that takes its database down with it.
+    if crashes < policy.max_crashes and dead.attempt < policy.max_attempts:
+        wait = timedelta(0) if dead.is_excused else backoff(CRASH_BACKOFF, crashes)
+        columns = {"crashes": crashes, "run_after": func.now() + wait}
+        await move_task(session, dead.id, TaskStatus.QUEUED, attempt=dead.attempt, **columns)
         return
     error = POISON.to_json()
     await move_task(session, dead.id, TaskStatus.FAILED, attempt=dead.attempt, crashes=crashes, error=error)

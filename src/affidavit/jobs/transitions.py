@@ -48,7 +48,7 @@ WITH RECURSIVE {TURNS}, next AS MATERIALIZED (
     SELECT id, event_seq, environment_id, 'job.processing', 'processing' FROM started
 ), task AS (
     UPDATE job_tasks t SET status = 'running', attempt = t.attempt + 1, lease_until = now() + $2::interval,
-        lease_owner = $1, started_at = now()
+        renewed_at = now(), lease_owner = $1, started_at = now()
     FROM next WHERE t.id = next.id AND t.status = 'queued' AND t.attempt = next.attempt
         AND (next.job_status = 'processing' OR EXISTS (SELECT FROM started))
     RETURNING t.*, next.tag, next.cost
