@@ -30,7 +30,7 @@ APP_MAY: Final = {
     "page_checkpoints": "SELECT, DELETE",
     "queue_shares": "SELECT",
     "usage_records": "SELECT",
-    "webhook_attempts": "SELECT",
+    "webhook_attempts": "SELECT, UPDATE (response_head)",
     "webhook_deliveries": "SELECT, INSERT, UPDATE",
     "webhook_endpoints": "SELECT, INSERT, UPDATE",
     "webhook_lanes": "SELECT, DELETE",
