@@ -28,6 +28,7 @@ from affidavit.webhooks.schedule import Schedule
 from affidavit.webhooks.sending import Sender, SendPolicy
 from affidavit.webhooks.service import WebhookPolicy, Webhooks
 from affidavit.webhooks.views import DeliveryFilter, DeliveryView, EndpointView
+from tests.api.conftest import database_url, module_database_url  # noqa: F401 - fixtures
 from tests.webhooks.receiver import Receiver, receiving
 
 ENV = "env_one"

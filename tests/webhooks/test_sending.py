@@ -384,7 +384,9 @@ async def test_receiver_that_keeps_failing_gets_one_attempt_at_a_time_after_paus
     await desk.endpoint(receiver.url(), EventType.JOB_QUEUED)
     for _ in range(10):
         await desk.job()
-    limits = Limits(breaker_failures=5, breaker_pause=timedelta(hours=1), breaker_max_pause=timedelta(hours=4))
+    limits = Limits(
+        breaker_failures=5, breaker_pause=timedelta(hours=1), breaker_max_pause=timedelta(hours=4)
+    )
     sender = desk.sender(replace(POLICY, limits=limits))
     await sender.send_due()
     assert len(receiver.messages) == 8, "the cap of one endpoint"
@@ -401,7 +403,9 @@ async def test_accepted_probe_closes_the_breaker(desk: Desk, receiver: Receiver)
     await desk.endpoint(receiver.url(), EventType.JOB_QUEUED)
     for _ in range(10):
         await desk.job()
-    limits = Limits(breaker_failures=5, breaker_pause=timedelta(hours=1), breaker_max_pause=timedelta(hours=4))
+    limits = Limits(
+        breaker_failures=5, breaker_pause=timedelta(hours=1), breaker_max_pause=timedelta(hours=4)
+    )
     sender = desk.sender(replace(POLICY, limits=limits))
     await sender.send_due()
     await desk.db.fetch("UPDATE webhook_lanes SET open_until = now()")

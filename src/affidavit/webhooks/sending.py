@@ -101,6 +101,7 @@ class Sender:
         finally:
             for task in self._flying:
                 task.cancel()
+            await asyncio.gather(*self._flying, return_exceptions=True)
 
     async def send_due(self) -> int:
         """Send what is due now, once, and return how many there were."""
