@@ -29,6 +29,7 @@ COMMANDS: dict[str, Command] = {
     "serve": Command("affidavit.serve:main", "run the HTTP API"),
     "worker": Command("affidavit.worker:main", "run a worker"),
     "migrate": Command("affidavit.migrate:main", "bring the database to this version"),
+    "check": Command("affidavit.check:main", "read all that is stored, and tell what is missing or damaged"),
     "version": Command("affidavit.cli:version", "print the version"),
 }
 
