@@ -102,6 +102,12 @@ DELETE FROM jobs WHERE id IN (
     WHERE purged_at IS NOT NULL AND NOT legal_hold AND completed_at < now() - CAST(:ttl AS interval)
       AND NOT EXISTS (SELECT FROM jobs c WHERE c.parent_id = j.id)
     ORDER BY completed_at LIMIT 100 FOR UPDATE SKIP LOCKED)
+RETURNING document_id
+""")
+
+_THEIR_SOURCES: Final = text("""
+DELETE FROM documents d WHERE id = ANY(CAST(:document_ids AS text[])) AND inline AND deleted_at IS NOT NULL
+  AND NOT EXISTS (SELECT FROM jobs j WHERE j.document_id = d.id)
 """)
 
 _OLD_TOMBSTONES: Final = text("""
@@ -155,7 +161,7 @@ async def purge(db: Database, kept: Retention) -> int:
     await _all(lambda: _forget_unstored(db))
     if kept.jobs is not None:
         ttl = kept.jobs
-        await _all(lambda: _delete(db, _OLD_JOBS, ttl))
+        await _all(lambda: _forget_jobs(db, ttl))
         await _all(lambda: _delete(db, _OLD_TOMBSTONES, ttl))
     return purged
 
@@ -182,6 +188,15 @@ async def _delete(db: Database, which: TextClause, ttl: timedelta) -> bool:
     async with db.begin(SYSTEM) as session:
         done: CursorResult[Any] = await session.execute(which, {"ttl": ttl})  # type: ignore[assignment]
         return done.rowcount > 0
+
+
+async def _forget_jobs(db: Database, ttl: timedelta) -> bool:
+    """Delete the rows of some jobs, and the tombstones of what came with them; tell whether there were any."""
+    async with db.begin(SYSTEM) as session:
+        forgotten = (await session.execute(_OLD_JOBS, {"ttl": ttl})).scalars().all()
+        sources = sorted({document_id for document_id in forgotten if document_id is not None})
+        await session.execute(_THEIR_SOURCES, {"document_ids": sources})
+    return bool(forgotten)
 
 
 async def _purge_pages(db: Database, ttl: timedelta) -> bool:
