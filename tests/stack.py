@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -13,7 +14,9 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
+import asyncpg
 import httpx
 import psutil
 
@@ -34,6 +37,7 @@ class Stack:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.preload: dict[str, dict[str, str]] = {}  # more of the environment of a process to come
         values = {
             "database_url": database_url,
             "redis_url": redis_url,
@@ -56,12 +60,13 @@ class Stack:
             base_url=self.url, headers={"Authorization": f"Bearer {self.key}"}, timeout=PATIENCE
         )
 
-    def start(self, name: str, *arguments: str) -> subprocess.Popen[bytes]:
-        """Start `affidavit ARGUMENTS`; its log goes to a file of that name."""
+    def start(self, name: str, *arguments: str, **settings: object) -> subprocess.Popen[bytes]:
+        """Start `affidavit ARGUMENTS`; its log goes to a file of that name. `settings` are its own."""
+        own = {f"AFFIDAVIT_{setting.upper()}": str(value) for setting, value in settings.items()}
         with (self.folder / f"{name}.log").open("ab") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "affidavit.cli", *arguments],
-                env=self.environment,
+                env=self.environment | own | self.preload.pop(name, {}),
                 cwd=self.folder,
                 stdout=log,
                 stderr=log,
@@ -70,15 +75,15 @@ class Stack:
         self.processes[name] = process
         return process
 
-    def start_api(self) -> None:
+    def start_api(self, **settings: object) -> None:
         """Start the API; `submit` waits until it answers."""
-        self.start("api", "serve")
+        self.start("api", "serve", **settings)
 
     def await_api(self) -> None:
         until(self._is_ready, "the API to be ready")
 
-    def start_worker(self, name: str = "worker") -> None:
-        self.start(name, "worker")
+    def start_worker(self, name: str = "worker", **settings: object) -> None:
+        self.start(name, "worker", **settings)
 
     def kill(self, name: str) -> None:
         """Send SIGKILL to the process alone: what it started has to notice by itself."""
@@ -134,6 +139,29 @@ class Stack:
     def children(self, name: str) -> list[psutil.Process]:
         return psutil.Process(self.processes[name].pid).children(recursive=True)
 
+    def readers(self, name: str) -> list[psutil.Process]:
+        """Return the processes that read documents for a worker now, with what they have started."""
+        found = []
+        for process in self.children(name):
+            with contextlib.suppress(psutil.Error, OSError):
+                if Path(process.cwd()).name == "child":
+                    found.append(process)
+        return found
+
+    def hosts(self, name: str) -> list[psutil.Process]:
+        """Return the engine host of a worker, which forks one child a task."""
+        found = []
+        for process in self.children(name):
+            with contextlib.suppress(psutil.Error, OSError):
+                if Path(process.cwd()).name == "host":
+                    found.append(process)
+        return found
+
+    def through(self, port: int) -> str:
+        """Return the database's URL by way of another port of loopback, a proxy's."""
+        url = urlsplit(self.database_url)
+        return urlunsplit(url._replace(netloc=f"{url.username}:{url.password}@127.0.0.1:{port}"))
+
     def _is_ready(self) -> bool:
         assert self.processes["api"].poll() is None, self.log("api")[-3000:]
         with contextlib.suppress(httpx.TransportError):
@@ -141,12 +169,15 @@ class Stack:
         return False
 
     async def _rows(self, statement: str, *args: object) -> list[dict[str, Any]]:
-        db = Database(self.database_url, pool_size=1)
-        await db.open()
+        connection = await asyncpg.connect(self.database_url)  # as the owner: no policy hides a row
         try:
-            return [dict(row) for row in await db.fetch(statement, *args)]
+            for name in ("json", "jsonb"):
+                await connection.set_type_codec(
+                    name, encoder=json.dumps, decoder=json.loads, schema="pg_catalog"
+                )
+            return [dict(row) for row in await connection.fetch(statement, *args)]
         finally:
-            await db.close()
+            await connection.close()
 
     async def _make_key(self) -> str:
         db = Database(self.database_url, pool_size=1)
@@ -176,14 +207,17 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def running(database_url: str, redis_url: str, folder: Path, **settings: object) -> Iterator[Stack]:
-    """Give a stack whose API is starting, and stop whatever runs at the end."""
+def running(
+    database_url: str, redis_url: str, folder: Path, *, start: bool = True, **settings: object
+) -> Iterator[Stack]:
+    """Give a stack whose API is starting, unless told not to, and stop whatever runs at the end."""
     folder.mkdir(exist_ok=True)
     for above in (folder, *folder.parents[:4]):
         above.chmod(0o755)  # what a dropped user must pass through to its own folder
     stack = Stack(database_url, redis_url, folder, **settings)
     try:
-        stack.start_api()
+        if start:
+            stack.start_api()
         yield stack
     finally:
         stack.close()

@@ -15,6 +15,7 @@ from random import Random
 
 import psutil
 import redis
+
 from trial.installation import Installation, Role
 
 BELL = "affidavit:bell"  # the queue that rings
@@ -33,11 +34,11 @@ class Fault:
 
 
 def kill_worker(site: Installation, rng: Random) -> None:
-    site.kill(rng.choice(site.workers))
+    site.kill(_busy(site, rng))
 
 
 def kill_host(site: Installation, rng: Random) -> None:
-    for host in site.hosts(rng.choice(site.workers))[:1]:
+    for host in site.hosts(_busy(site, rng))[:1]:
         _kill(host)
 
 
@@ -49,11 +50,11 @@ def kill_child(site: Installation, rng: Random) -> None:
 
 def zombie(site: Installation, rng: Random) -> None:
     """Stop a worker for longer than its lease; then it goes on as if nothing had been."""
-    _hold(site, [rng.choice(site.workers)], site.times.lease * (1.2 + rng.random() * 0.5))
+    _hold(site, [_busy(site, rng)], site.times.lease * (1.2 + rng.random() * 0.5))
 
 
 def deploy(site: Installation, rng: Random) -> None:
-    role = rng.choice(site.workers)
+    role = _busy(site, rng)
     site.signal(role, signal.SIGTERM)
     assert role.process is not None
     with contextlib.suppress(subprocess.TimeoutExpired):
@@ -116,7 +117,7 @@ def ring_nonsense(site: Installation, rng: Random) -> None:
         for name, body in forged.items():
             if body is not None:
                 bell.set(f"arq:job:{name}", body)
-            bell.zadd(BELL, {name: rng.choice((0, time.time() * 1000))})
+            bell.zadd(BELL, {name: rng.choice((1, time.time() * 1000))})
 
     _bell(site, ring)
 
@@ -156,7 +157,7 @@ def cut_network(site: Installation, rng: Random) -> None:
 
 def stall_network(site: Installation, rng: Random) -> None:
     """Hold back every packet between a worker and its database beyond the lease; then they arrive."""
-    role = rng.choice(site.workers)
+    role = _busy(site, rng)
     role.proxy.stall()
     time.sleep(site.times.lease * 1.5)
     role.proxy.restore()
@@ -164,7 +165,7 @@ def stall_network(site: Installation, rng: Random) -> None:
 
 def lose_commit(site: Installation, rng: Random) -> None:
     """Let one COMMIT of a worker through, and cut the connection instead of its answer."""
-    lost = rng.choice(site.workers).proxy.lose_answer_to(b"COMMIT", skip=rng.randint(0, 3))
+    lost = _busy(site, rng).proxy.lose_answer_to(b"COMMIT", skip=rng.randint(0, 3))
     lost.wait(site.times.lease)
 
 
@@ -212,6 +213,11 @@ def _faketime() -> Path | None:
     return library if library.exists() else None
 
 
+def _busy(site: Installation, rng: Random) -> Role:
+    """Choose a worker that is at work, if one is."""
+    return rng.choice(site.busy_workers() or site.workers)
+
+
 def _hold(site: Installation, roles: list[Role], seconds: float) -> None:
     for role in roles:
         site.signal(role, signal.SIGSTOP)
@@ -248,8 +254,9 @@ def _await_end(site: Installation, name: str) -> None:
 
 
 def _bell(site: Installation, act: Callable[[redis.Redis], object]) -> None:
-    with redis.Redis.from_url(site.servers.redis_url, socket_timeout=5) as bell, contextlib.suppress(
-        redis.RedisError
+    with (
+        redis.Redis.from_url(site.servers.redis_url, socket_timeout=5) as bell,
+        contextlib.suppress(redis.RedisError),
     ):
         act(bell)
 

@@ -18,10 +18,10 @@ from urllib.parse import urlsplit, urlunsplit
 import httpx
 import psutil
 from stack import free_port
-from trial.proxy import Proxy
 
 from affidavit.infra.embedded import EmbeddedServers
 from affidavit.infra.supervise import Command, Process, spawn
+from trial.proxy import Proxy
 
 READY_SECONDS = 90.0
 DISK_BYTES = 1 << 30  # of the small disk; a run leaves a third of it behind
@@ -111,6 +111,10 @@ class Installation:
     def workers(self) -> list[Role]:
         return [self.roles[name] for name in self._names[1]]
 
+    def busy_workers(self) -> list[Role]:
+        """Return the workers that read documents now."""
+        return [role for role in self.workers if self.children(role)]
+
     def start(self, role: Role) -> None:
         """Start a role's process; it is not waited for."""
         log = self.folder / "logs" / f"{role.name}.log"
@@ -135,7 +139,9 @@ class Installation:
         for role in self.apis:
             while not _is_ready(role.port):
                 if not role.is_running:
-                    self.start(role)
+                    raise SystemExit(
+                        f"{role.name} does not stay up:\n{_tail(self.folder / 'logs' / role.name)}"
+                    )
                 if time.monotonic() > give_up:
                     raise SystemExit(f"{role.name} is not ready:\n{_tail(self.folder / 'logs' / role.name)}")
                 time.sleep(0.05)
@@ -174,18 +180,26 @@ class Installation:
         return []
 
     def hosts(self, role: Role) -> list[psutil.Process]:
-        """Return the engine hosts of a worker: each is behind a small guard, and forks one child a task."""
-        with contextlib.suppress(psutil.NoSuchProcess):
-            if role.process is not None:
-                return [host for guard in psutil.Process(role.process.pid).children() for host in guard.children()]
-        return []
+        """Return the engine hosts of a worker, which fork one child a task; also those still starting."""
+        return [process for process, folder in self._below(role) if folder.name == "host"]
 
     def children(self, role: Role) -> list[psutil.Process]:
-        """Return the processes that read documents for a worker now."""
-        found = []
-        for host in self.hosts(role):
-            with contextlib.suppress(psutil.NoSuchProcess):
-                found += host.children()
+        """Return the processes that read documents for a worker now, not what those have started."""
+        inside = {process.pid: process for process, folder in self._below(role) if folder.name == "child"}
+        return [process for process in inside.values() if _parent(process) not in inside]
+
+    def task_of(self, child: psutil.Process) -> str:
+        """Return the id of the task that a child reads for."""
+        return Path(child.cwd()).parent.name.rpartition("-")[0]
+
+    def _below(self, role: Role) -> list[tuple[psutil.Process, Path]]:
+        """Return all that a worker has started, with the folder that each stands in."""
+        found: list[tuple[psutil.Process, Path]] = []
+        with contextlib.suppress(psutil.Error):
+            if role.process is not None:
+                for process in psutil.Process(role.process.pid).children(recursive=True):
+                    with contextlib.suppress(psutil.Error, OSError):
+                        found.append((process, Path(process.cwd())))
         return found
 
     def leftovers(self) -> list[psutil.Process]:
@@ -257,3 +271,10 @@ def _is_ready(port: int) -> bool:
 
 def _tail(log: Path) -> str:
     return log.with_suffix(".log").read_text(errors="replace")[-3000:]
+
+
+def _parent(process: psutil.Process) -> int | None:
+    try:
+        return int(process.ppid())
+    except psutil.Error:
+        return None

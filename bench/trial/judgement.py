@@ -9,17 +9,16 @@ from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 
 import asyncpg
+
+from affidavit.infra.blobs import BlobError, open_store
 from trial import audit
 from trial.documents import Sort
 from trial.installation import Installation
 from trial.ledger import Ledger, Order
 from trial.receiver import Receiver
 
-from affidavit.infra.blobs import BlobError, open_store
-
 #: How documents may end that faults have hit too often, or that are made to fail.
 SPENT = frozenset({"ENGINE_CRASHED", "POISON_DOCUMENT", "STORAGE_UNAVAILABLE"})
-MOST_SHOWN = 20
 
 
 @dataclass(slots=True)
@@ -51,9 +50,7 @@ class Evidence:
 async def judge(connection: asyncpg.Connection[asyncpg.Record], evidence: Evidence) -> Judgement:
     """Return everything that breaks an invariant."""
     found = Judgement()
-    rows = await connection.fetch(
-        "SELECT * FROM jobs WHERE environment_id = ANY($1)", evidence.environments
-    )
+    rows = await connection.fetch("SELECT * FROM jobs WHERE environment_id = ANY($1)", evidence.environments)
     jobs = {row["id"]: row for row in rows}
     found.counts.update(f"jobs {row['status']}" for row in rows if row["kind"] == "job")
     found.counts["jobs"] = sum(row["kind"] == "job" for row in rows)
@@ -118,7 +115,7 @@ def _judge_end(
     if row["status"] == "canceled" and order.is_canceled:
         return
     if sample.sort is Sort.POISON:
-        if code not in SPENT:
+        if code not in SPENT | {"PAGES_FAILED"}:
             found.against("poison is contained", f"{row['id']} ended {row['status']} {code}")
         found.counts["poison documents contained"] += 1
     elif row["status"] == "failed" and code in SPENT:
@@ -167,7 +164,9 @@ async def _judge_effects(
         charged = int(job["status"] == "completed" and job["kind"] == "job")
         if usage[job_id] != charged:
             found.against("no effect twice", f"{job_id} {job['status']} was charged {usage[job_id]} times")
-        ends = [row["status"] for row in events[job_id] if row["status"] in ("completed", "failed", "canceled")]
+        ends = [
+            row["status"] for row in events[job_id] if row["status"] in ("completed", "failed", "canceled")
+        ]
         if ends != [job["status"]]:
             found.against("no effect twice", f"{job_id} {job['status']} has the ends {ends}")
         if [row["seq"] for row in events[job_id]] != list(range(1, job["event_seq"] + 1)):
@@ -204,6 +203,12 @@ async def _judge_webhooks(
     for name, heard in receiver.heard.items():
         if len(heard.bodies) > 1:
             found.against("one event, one id, the same bytes", f"{name} came with {len(heard.bodies)} bodies")
+    for row in await connection.fetch(
+        "SELECT status, count(*) FROM webhook_deliveries GROUP BY status ORDER BY status"
+    ):
+        found.counts[f"deliveries {row['status']}"] = row["count"]
+        if row["status"] != "delivered":
+            found.against("every owed webhook arrives", f"{row['count']} deliveries are {row['status']}")
     found.violations["every signature is valid"] += receiver.complaints
     found.counts["webhooks owed"] = len(owing)
     found.counts["webhook ids heard"] = len(receiver.heard)

@@ -7,11 +7,11 @@ import contextlib
 import threading
 from collections.abc import Sequence
 from hashlib import sha256
-from pathlib import Path
 from typing import Self
 
 import asyncpg
 import psutil
+
 from trial.documents import Sample
 from trial.installation import Installation
 
@@ -48,7 +48,7 @@ class Poisoner:
                     connection = await asyncpg.connect(self._site.database_url, timeout=2)
                 rows = await connection.fetch(POISONED, self._digests, timeout=2)
                 self._kill({row["id"] for row in rows})
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            except Exception:  # noqa: BLE001 - whatever a dying database makes of a connection
                 if connection is not None:
                     connection.terminate()
                 connection = None
@@ -61,6 +61,5 @@ class Poisoner:
         for worker in self._site.workers:
             for child in self._site.children(worker):
                 with contextlib.suppress(psutil.Error, OSError):
-                    task = Path(child.cwd()).parent.name.rpartition("-")[0]
-                    if task in task_ids:
+                    if self._site.task_of(child) in task_ids:
                         child.kill()

@@ -63,7 +63,7 @@ class Recovery:
                     connection = await asyncpg.connect(self._url, timeout=2)
                 stuck = await connection.fetchval(STUCK, ids, attempts, timeout=2)
                 moved = await connection.fetchval(MOVED, since, timeout=2)
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            except Exception:  # noqa: BLE001 - whatever a dying database makes of a connection
                 _drop(connection)
                 connection = None
                 await asyncio.sleep(LOOK_SECONDS)

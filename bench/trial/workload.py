@@ -11,6 +11,7 @@ from random import Random
 from typing import Any
 
 import httpx
+
 from trial.documents import Sample
 from trial.ledger import Ledger, Order
 
@@ -122,7 +123,9 @@ class Workload:
                 time.sleep(0.1 + rng.random() * 0.4)
                 continue
             if not answer.is_success:
-                self.ledger.complain(f"order {order.number} refused: {answer.status_code} {answer.text[:200]}")
+                self.ledger.complain(
+                    f"order {order.number} refused: {answer.status_code} {answer.text[:200]}"
+                )
                 return
             order.job_ids.append(answer.json()["id"])
             return
@@ -165,7 +168,9 @@ class Workload:
     def _judge(self, answer: httpx.Response) -> None:
         kind = answer.headers.get("content-type", "")
         if answer.status_code >= 400 and not kind.startswith("application/problem+json"):
-            self.ledger.complain(f"{answer.request.url.path}: {answer.status_code} as {kind}: {answer.text[:200]}")
+            self.ledger.complain(
+                f"{answer.request.url.path}: {answer.status_code} as {kind}: {answer.text[:200]}"
+            )
         if answer.status_code in (429, 503) and "retry-after" not in answer.headers:
             self.ledger.complain(f"{answer.request.url.path}: {answer.status_code} without Retry-After")
         if answer.status_code == 500:

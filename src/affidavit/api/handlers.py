@@ -40,6 +40,7 @@ Handler = Callable[[Request, Any], Response]
 DATABASE_AWAY = (
     asyncpg.PostgresConnectionError,
     asyncpg.TooManyConnectionsError,
+    asyncpg.LockNotAvailableError,
     asyncpg.OperatorInterventionError,  # shut down, crashed, starting up, or told to stop
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,  # a connection that broke between taking it and using it

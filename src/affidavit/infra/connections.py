@@ -19,6 +19,8 @@ from sqlalchemy.pool import NullPool
 from affidavit.infra import metrics
 
 CONNECT_TIMEOUT: Final = timedelta(seconds=10)
+# A server that is frozen, not gone, keeps its connections and answers nothing: by our own clock it is away.
+ANSWER_TIMEOUT: Final = timedelta(seconds=15)
 # What lies between may forget a connection that is silent for long, and tells neither end.
 IDLE_SECONDS: Final = 300.0
 
@@ -173,7 +175,11 @@ def _engine(url: str, settings: Mapping[str, str]) -> AsyncEngine:
         json_serializer=_as_it_is,
         hide_parameters=True,  # an error's text is logged, and what a document says is not
         # The role is set by the server as the connection starts, so that no transaction has to.
-        connect_args={"server_settings": dict(settings), "timeout": CONNECT_TIMEOUT.total_seconds()},
+        connect_args={
+            "server_settings": dict(settings),
+            "timeout": CONNECT_TIMEOUT.total_seconds(),
+            "command_timeout": ANSWER_TIMEOUT.total_seconds(),
+        },
     )
 
 

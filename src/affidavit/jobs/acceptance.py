@@ -207,6 +207,8 @@ async def write(
             tracing.traceparent(),
         )
     except asyncpg.LockNotAvailableError:
+        if key is None:
+            raise  # someone has the tables: the same as a database that is away
         raise IdempotencyInProgress from None
     if row is not None and row["accepted"]:
         return Written(draft.resource_id, row["now"])

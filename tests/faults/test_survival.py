@@ -1,0 +1,192 @@
+"""One installation that the tests of this file break and mend, one after the other."""
+
+from __future__ import annotations
+
+import asyncio
+import pickle
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import asyncpg
+import pytest
+import redis
+
+from affidavit.infra.queue import QUEUE_NAME
+from tests.documents import text_pdf
+from tests.faults.scans import OCR, scan_of_pages
+from tests.faults.site import Site
+from tests.stack import until
+
+ACCEPTANCE = b'"operation"'  # stands in the parameters of the statement that accepts a submission
+COMMITS = 5  # of a job of one page: its claim, its news and its end, and some of the sweeps
+
+
+@pytest.mark.parametrize("skip", range(COMMITS))
+def test_a_commit_whose_answer_is_lost_counts_once(site: Site, skip: int) -> None:
+    site.stack.await_api()
+    lost = site.worker_line.lose_answer_to(b"COMMIT", skip=skip)
+    job_id = site.stack.submit(text_pdf(f"Commit {skip} goes unanswered"))
+    site.assert_done_once(job_id)
+    site.worker_line.restore()
+    assert lost.is_set()
+
+
+def test_an_acceptance_whose_answer_is_lost_is_the_same_job_when_it_is_repeated(site: Site) -> None:
+    site.stack.await_api()
+    lost = site.api_line.lose_answer_to(ACCEPTANCE)
+    data = text_pdf("Accepted, and nobody knows")
+    first = site.post(data, key="lost-acceptance")
+    assert lost.is_set()
+    assert first.status_code == 503
+    assert "retry-after" in first.headers
+    job_id = site.post_until_accepted(data, key="lost-acceptance")
+    site.assert_done_once(job_id)
+    made = site.stack.rows("SELECT resource_id FROM idempotency_keys WHERE key = 'lost-acceptance'")
+    assert made == [{"resource_id": job_id}]
+    since = "SELECT id FROM jobs WHERE created_at >= (SELECT created_at FROM jobs WHERE id = $1)"
+    assert site.stack.rows(since, job_id) == [{"id": job_id}]
+
+
+def test_a_database_that_is_locked_up_is_said_to_be_away_and_nobody_waits_for_ever(site: Site) -> None:
+    job_id = site.stack.submit(text_pdf("Before the lock"))
+    site.assert_done_once(job_id)
+    before = site.stack.rows("SELECT count(*) AS n FROM jobs")
+
+    def submit_at_once() -> list[int]:
+        with ThreadPoolExecutor(30) as callers:
+            posts = [callers.submit(site.post, text_pdf(f"Caller {n}")) for n in range(30)]
+            answers = [post.result() for post in posts]
+        assert all("retry-after" in answer.headers for answer in answers)
+        assert all(answer.headers["content-type"] == "application/problem+json" for answer in answers)
+        return [answer.status_code for answer in answers]
+
+    assert set(asyncio.run(locked(site.servers.database_url, submit_at_once))) == {503}
+    assert site.stack.rows("SELECT count(*) AS n FROM jobs") == before
+    site.assert_done_once(site.stack.submit(text_pdf("After the lock")))
+
+
+async def locked(url: str, act: Callable[[], list[int]]) -> list[int]:
+    """Do something while another transaction has the table of jobs for itself."""
+    connection = await asyncpg.connect(url)
+    try:
+        async with connection.transaction():
+            await connection.execute("LOCK TABLE jobs IN ACCESS EXCLUSIVE MODE")
+            return await asyncio.to_thread(act)
+    finally:
+        await connection.close()
+
+
+def test_a_frozen_postgres_is_answered_with_503_and_costs_no_job(site: Site) -> None:
+    running = site.stack.submit(scan_of_pages(12), options=OCR)
+    until(lambda: site.stack.job(running)["progress"]["pages"]["done"] >= 1, "the first page")
+    with site.frozen("postgres"):
+        answer = site.post(text_pdf("Nobody can note this"), key="frozen")
+        assert answer.status_code == 503, answer.text
+        assert "retry-after" in answer.headers
+    site.assert_done_once(site.post_until_accepted(text_pdf("Nobody can note this"), key="frozen"))
+    site.assert_done_once(running)
+
+
+def test_a_frozen_valkey_costs_neither_submissions_nor_jobs(site: Site) -> None:
+    site.stack.await_api()
+    with site.frozen("valkey"):
+        for number in range(3):
+            site.assert_done_once(site.stack.submit(text_pdf(f"Without a bell {number}")))
+    site.assert_done_once(site.stack.submit(text_pdf("With a bell again")))
+
+
+def test_a_valkey_that_takes_no_more_costs_neither_submissions_nor_jobs(site: Site) -> None:
+    with site.bell as bell:
+        bell.config_set("maxmemory", "1")
+        try:
+            with pytest.raises(redis.exceptions.OutOfMemoryError):
+                bell.set("more", "than fits")
+            for number in range(3):
+                site.assert_done_once(site.stack.submit(text_pdf(f"Into a full bell {number}")))
+        finally:
+            bell.config_set("maxmemory", "0")
+
+
+class Forged:
+    """Unpickling this makes a file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return open, (str(self._path), "w")
+
+
+def test_rings_that_nobody_sent_run_nothing(site: Site, tmp_path: Path) -> None:
+    forged = {
+        "task_of_nobody.7.7": b'{"t":null,"f":"run_job","a":["task_of_nobody"],"k":{},"et":1}',
+        "other_function": b'{"t":null,"f":"os.system","a":["true"],"k":{},"et":1}',
+        "no_json": b"\xff\x00{",
+        "pickled": pickle.dumps(Forged(tmp_path / "made-by-a-pickle")),
+    }
+    with site.bell as bell:
+        for name, body in forged.items():
+            bell.set(f"arq:job:{name}", body)
+            bell.zadd(QUEUE_NAME, {name: 1})
+        bell.zadd(QUEUE_NAME, {"without_a_body": 1, "due_in_a_year": (time.time() + 3e7) * 1000})
+        for number in range(3):
+            job_id = site.stack.submit(text_pdf(f"Among forged rings {number}"))
+            # The same ring again and again, and a stale one.
+            bell.set(f"arq:job:{job_id}.1", b'{"t":null,"f":"run_job","a":["x"],"k":{},"et":1}')
+            bell.zadd(QUEUE_NAME, {f"{job_id}.1": 1})
+            site.assert_done_once(job_id)
+        until(lambda: bell.zscore(QUEUE_NAME, "pickled") is None, "the forged rings to be taken")
+    assert not (tmp_path / "made-by-a-pickle").exists()
+
+
+def test_a_dead_engine_host_is_replaced_and_its_task_done(site: Site) -> None:
+    job_id = site.stack.submit(scan_of_pages(8), options=OCR)
+    until(lambda: site.stack.readers("worker") != [], "the document to be read")
+    worker = site.stack.processes["worker"].pid
+    for host in site.stack.hosts("worker"):
+        host.kill()
+    site.assert_done_once(job_id)
+    assert site.stack.processes["worker"].pid == worker
+
+
+def test_a_child_that_always_dies_fails_its_job_by_name_and_nothing_else(site: Site) -> None:
+    poison = site.stack.submit(scan_of_pages(8), options=OCR)
+    deadline = time.monotonic() + 60
+    while site.stack.job(poison)["status"] not in ("completed", "failed"):
+        for reader in site.stack.readers("worker"):
+            reader.kill()
+        assert time.monotonic() < deadline
+    job = site.stack.job(poison)
+    assert job["status"] == "failed"
+    assert job["error"]["code"] in ("ENGINE_CRASHED", "PAGES_FAILED")
+    assert site.stack.processes["worker"].poll() is None
+    site.assert_done_once(site.stack.submit(text_pdf("Not poison")))
+
+
+def test_a_network_cut_stops_the_child_before_another_worker_has_the_task(site: Site) -> None:
+    """The lease is the worker's, by its own clock, until it is the next one's, by the database's."""
+    job_id = site.stack.submit(scan_of_pages(30), options=OCR)
+    until(lambda: site.stack.readers("worker") != [], "the document to be read")
+    site.worker_line.stall()
+    try:
+        site.stack.start_worker("other")
+        until(lambda: site.stack.readers("worker") == [], "the cut-off child to be dead")
+        claimed = site.stack.rows("SELECT FROM job_tasks WHERE job_id = $1 AND attempt > 1", job_id)
+        assert claimed == []
+    finally:
+        site.worker_line.restore()
+    site.assert_done_once(job_id)
+    site.stack.processes.pop("other").terminate()
+
+
+def test_a_process_that_cannot_reach_its_database_comes_back_by_itself(site: Site) -> None:
+    for line in (site.api_line, site.worker_line):
+        line.refuse()
+    answer = site.post(text_pdf("Cut off"), key="cut-off")
+    assert answer.status_code == 503
+    assert "retry-after" in answer.headers
+    for line in (site.api_line, site.worker_line):
+        line.restore()
+    site.assert_done_once(site.post_until_accepted(text_pdf("Cut off"), key="cut-off"))
