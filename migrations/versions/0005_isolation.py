@@ -42,13 +42,25 @@ SYSTEM_MAY_NOT: Final = {"job_events": "UPDATE, DELETE"}
 # A role belongs to the whole cluster: another installation in it may have made the role, or make it now.
 _MAKE_ROLE: Final = """
 DO $$ BEGIN
-    CREATE ROLE {role} NOLOGIN NOSUPERUSER NOBYPASSRLS NOCREATEDB NOCREATEROLE;
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{role}') THEN
+        CREATE ROLE {role} NOLOGIN;
+    END IF;
 EXCEPTION
     WHEN duplicate_object OR unique_violation THEN NULL;
     WHEN insufficient_privilege THEN RAISE EXCEPTION USING
         ERRCODE = 'insufficient_privilege',
-        MESSAGE = 'The role {role} is missing and {owner} may not create it.',
+        MESSAGE = 'The role {role} is missing and the owner of this schema may not create it.',
         HINT = 'As a superuser: CREATE ROLE {role}; GRANT {role} TO the owner WITH ADMIN OPTION;';
+END $$
+"""
+
+_ADMIT_OWNER: Final = """
+DO $$ BEGIN
+    IF NOT EXISTS (
+        SELECT FROM pg_auth_members WHERE roleid = '{role}'::regrole AND member = current_user::regrole)
+    THEN
+        GRANT {role} TO CURRENT_USER;
+    END IF;
 END $$
 """
 
@@ -85,7 +97,7 @@ BEGIN
         EXECUTE format('CREATE POLICY of_system ON %s TO {SYSTEM} USING (true) WITH CHECK (true)', found);
     END LOOP;
 END $$
-"""
+"""  # noqa: S608 - constants of ours
 
 _GRANT_IF_THERE: Final = """
 DO $$ BEGIN
@@ -97,9 +109,9 @@ END $$
 def upgrade() -> None:
     """Make the roles, the policies and the grants."""
     for role in (APP, SYSTEM):
-        op.execute(_MAKE_ROLE.format(role=role, owner="the owner of this schema"))
-        # The owner must be able to act as them: alone it sees no rows of any environment, by FORCE.
-        op.execute(f"GRANT {role} TO CURRENT_USER")
+        op.execute(_MAKE_ROLE.format(role=role))
+        # The owner must be able to act as them: by itself it sees no row of any environment, by FORCE.
+        op.execute(_ADMIT_OWNER.format(role=role))
     op.execute(_CURRENT_ENVIRONMENT)
     op.execute(_ISOLATE_TABLES)
     op.execute("SELECT isolate_tables()")
