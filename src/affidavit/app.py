@@ -18,15 +18,16 @@ from fastapi import FastAPI
 from affidavit.accounts.principal import Scope
 from affidavit.accounts.service import Accounts
 from affidavit.api import handlers, openapi
+from affidavit.api.body import BodyLimit
 from affidavit.api.endpoints import ENDPOINTS
 from affidavit.api.limits import PollLimit, RequestLimit, StreamLimit, UploadLimit
-from affidavit.api.middleware import BodyLimit, Edge
+from affidavit.api.middleware import Edge
 from affidavit.api.protocol import BoundedHead
 from affidavit.api.services import ApiPolicy, Services
 from affidavit.api.traced import Traced
 from affidavit.documents.service import Documents, FilePolicy
 from affidavit.engine.media import SUPPORTED
-from affidavit.engine.spec import OcrEngineName, Operation
+from affidavit.engine.spec import ModelName, OcrEngineName, Operation
 from affidavit.infra import isolation, metrics, tracing
 from affidavit.infra.blobs import open_store
 from affidavit.infra.db import Database
@@ -68,6 +69,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         BodyLimit,
         max_bytes=max(given.max_upload_bytes + FORM_OVERHEAD_BYTES, JSON_BYTES),
         timeout_seconds=given.body_timeout_seconds,
+        min_bytes_per_second=given.body_min_bytes_per_second,
     )
     routes: dict[object, str] = {endpoint.handler: endpoint.path for endpoint in ENDPOINTS}
     if tracing.is_on():
@@ -171,6 +173,7 @@ def _capabilities(settings: Settings) -> dict[str, Any]:
         "operations": list(Operation),
         "media_types": list(SUPPORTED),
         "ocr_engines": [name for name in OcrEngineName if name is not OcrEngineName.NULL],
+        "models": list(ModelName),
         "scopes": list(Scope),
         "url_schemes": ["https", "http"] if settings.fetch_allow_http else ["https"],
         "limits": {

@@ -13,11 +13,13 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from affidavit.api.body import BodyLimit
+from affidavit.api.errors import RequestTimeout
 from affidavit.api.limits import PollLimit
-from affidavit.api.middleware import BodyLimit, Edge
+from affidavit.api.middleware import Edge
 from affidavit.errors import TooManyRequests
 from affidavit.infra import logs
-from tests.api.conftest import TEXT, Api, running, settings_for
+from tests.api.conftest import TEXT, Api, running, served, settings_for
 from tests.conftest import execute, named
 
 
@@ -180,11 +182,64 @@ async def test_wait_after_the_body_is_not_cut_off_by_the_bodys_time() -> None:
     async def receive() -> Any:
         return messages.pop(0)
 
-    await BodyLimit(app, max_bytes=1, timeout_seconds=1)(
+    await BodyLimit(app, max_bytes=1, timeout_seconds=1, min_bytes_per_second=1)(
         {"type": "http", "method": "POST", "headers": []}, receive, lambda _message: None
     )
 
     assert seen == ["http.disconnect"]
+
+
+@pytest.mark.parametrize(("size", "is_taken"), [(100, False), (2000, True)])
+async def test_body_has_to_come_at_a_rate_once_its_grace_is_over(size: int, is_taken: bool) -> None:
+    now = 0.0
+    taken = 0
+
+    async def app(_scope: Any, receive: Any, _send: Any) -> None:
+        nonlocal taken
+        for _ in range(50):
+            taken += len((await receive())["body"])
+
+    async def receive() -> Any:
+        nonlocal now
+        await asyncio.sleep(0)
+        now += 2
+        return {"type": "http.request", "body": b"x" * size, "more_body": True}
+
+    limit = BodyLimit(app, max_bytes=10**6, timeout_seconds=300, min_bytes_per_second=1000, clock=lambda: now)
+    call = limit({"type": "http", "method": "POST", "headers": []}, receive, lambda _message: None)
+
+    if is_taken:
+        await call
+        assert taken == 50 * size
+    else:
+        with pytest.raises(RequestTimeout, match="1000 bytes a second"):
+            await call
+        assert now == 12  # ten seconds of grace, and the piece that came too late
+
+
+@pytest.mark.parametrize("is_announced", [True, False])
+async def test_caller_who_sends_too_much_learns_why(
+    database_url: str, redis_url: str, tmp_path: Path, is_announced: bool
+) -> None:
+    """A connection that is closed with bytes unread is reset, and the answer is lost with it."""
+    async with served(settings_for(database_url, redis_url, tmp_path, max_upload_bytes=1000)) as anybody:
+        api = await anybody.as_key("one")
+        body: Any = b" " * 40_000_000 if is_announced else chunks(600, 65_536)
+        for _ in range(5):
+            answer = await api.send(
+                "POST", "/v1/parse", content=body, headers={"Content-Type": "application/json"}
+            )
+            assert (answer.status_code, answer.json()["code"]) == (413, "REQUEST_TOO_LARGE")
+            body = body if is_announced else chunks(600, 65_536)
+
+
+async def test_refusal_before_the_body_reaches_a_caller_who_sends_it_all_first(
+    database_url: str, redis_url: str, tmp_path: Path
+) -> None:
+    async with served(settings_for(database_url, redis_url, tmp_path)) as anybody:
+        for _ in range(5):
+            answer = await anybody.send("POST", "/v1/files", content=b" " * 20_000_000)
+            assert (answer.status_code, answer.json()["code"]) == (401, "UNAUTHENTICATED")
 
 
 def test_polls_are_refused_only_when_far_faster_than_the_hint() -> None:
@@ -218,6 +273,7 @@ async def test_ready_names_every_part(anybody: Api) -> None:
     answer = await anybody.get("/readyz")
 
     assert answer.status_code == 200
+    assert not {"queued", "oldest_seconds", "free_bytes"} & answer.json()["checks"]["queue"].keys()
     assert {name: check["ok"] for name, check in answer.json()["checks"].items()} == {
         "database": True,
         "queue": True,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Iterable, Iterator
 from typing import Any
 
@@ -24,14 +25,21 @@ async def _echo(_scope: Any, receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": str(length).encode()})
 
 
+class Hasty(BoundedHead):
+    """The same, with less patience."""
+
+    head_seconds = 0.1
+
+
 @pytest.fixture
-async def connection() -> AsyncIterator[Streams]:
+async def connection(request: pytest.FixtureRequest) -> AsyncIterator[Streams]:
     """Connect to a server that answers with the length of the body."""
+    protocol = getattr(request, "param", BoundedHead)
     config = uvicorn.Config(_echo, lifespan="off", log_config=None)
     config.load()
     state = uvicorn.server.ServerState()
     server = await asyncio.get_running_loop().create_server(
-        lambda: BoundedHead(config, state, {}), "127.0.0.1", 0
+        lambda: protocol(config, state, {}), "127.0.0.1", 0
     )
     async with server:
         reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
@@ -77,6 +85,43 @@ async def test_what_never_ends_is_cut_off(connection: Streams, start: bytes) -> 
     answer = await _sent(connection, endless())
     assert b" 200 " not in answer
     assert taken < 20_000_000  # the buffers of both ends hold some before the end is noticed
+
+
+@pytest.mark.parametrize("connection", [Hasty], indirect=True)
+@pytest.mark.parametrize("start", [b"", b"GET / HTTP/1.1\r\nHost", HEAD + b"Content-Length: 0\r\n\r\nGET"])
+async def test_head_that_does_not_come_is_given_up(connection: Streams, start: bytes) -> None:
+    reader, writer = connection
+    writer.write(start)
+
+    async with asyncio.timeout(60):
+        answer = await reader.read()  # until the server hangs up
+
+    if b"Content-Length" in start:
+        assert answer.startswith(b"HTTP/1.1 200")
+    refusal = answer[answer.find(b"HTTP/1.1 408") :]
+    assert (b'"code":"REQUEST_TIMEOUT"' in refusal) is bool(start)
+
+
+@pytest.mark.parametrize("connection", [Hasty], indirect=True)
+async def test_connection_that_rests_between_requests_is_kept(connection: Streams) -> None:
+    reader, writer = connection
+    for _ in range(2):
+        writer.write(HEAD + b"Content-Length: 2\r\n\r\nxx")
+        async with asyncio.timeout(60):
+            assert (await reader.readuntil(b"\r\n0\r\n\r\n")).startswith(b"HTTP/1.1 200")
+        await asyncio.sleep(0.3)  # longer than a head may take
+
+
+@pytest.mark.parametrize("sent", [b"nonsense\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n", HEAD + b"A B: c\r\n\r\n"])
+async def test_what_is_no_http_is_refused_with_a_problem(connection: Streams, sent: bytes) -> None:
+    answer = await _sent(connection, [sent])
+
+    head, _, body = answer.partition(b"\r\n\r\n")
+    problem = json.loads(body)
+    assert head.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert b"content-type: application/problem+json" in head
+    assert b"connection: close" in head
+    assert (problem["status"], problem["code"]) == (400, "HTTP_INVALID")
 
 
 async def test_long_body_and_many_requests_are_no_long_head(connection: Streams) -> None:

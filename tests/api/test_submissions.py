@@ -97,7 +97,7 @@ async def test_form_fields_are_judged_as_json_is(api: Api, fields: dict[str, str
         ("parse", {"source": 7}, "REQUEST_INVALID", "/source"),
         ("parse", {**TEXT, "colour": 1}, "REQUEST_INVALID", "/colour"),
         ("parse", {**TEXT, "schema": SCHEMA}, "REQUEST_INVALID", "/schema"),
-        ("parse", {**TEXT, "webhook": "https://example.com"}, "REQUEST_INVALID", "/webhook"),
+        ("parse", {**TEXT, "callback": "https://example.com"}, "REQUEST_INVALID", "/callback"),
         ("parse", {**TEXT, "review": {"threshold": 85}}, "REQUEST_INVALID", "/review"),
         ("parse", {**TEXT, "template": "invoice"}, "REQUEST_INVALID", "/template"),
         ("parse", {"source": {"text": "x", "job_id": "job_1"}}, "REQUEST_INVALID", "/source/job_id"),
@@ -285,3 +285,33 @@ async def test_deadline_outside_of_what_is_granted_is_refused(api: Api, seconds:
 
     assert answer.status_code == 422
     assert [error["pointer"] for error in answer.json()["errors"]] == ["/deadline_seconds"]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"source": {"text": "a"}, "source": {"text": "b"}}',
+        '{"source": {"text": "a", "text": "b"}}',
+        '{"source": {"text": "a"}, "metadata": {"k": "1", "\\u006b": "2"}}',
+    ],
+)
+async def test_member_that_is_given_twice_is_refused(api: Api, body: str) -> None:
+    answer = await api.send("POST", "/v1/parse", content=body, headers={"Content-Type": "application/json"})
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "JSON_INVALID")
+
+
+async def test_member_that_a_form_gives_twice_is_refused(api: Api) -> None:
+    data = {"schema": '{"type": "object", "type": "array"}'}
+
+    answer = await api.post("/v1/extract", files={"file": ("a.txt", b"x")}, data=data)
+
+    assert (answer.status_code, answer.json()["code"]) == (400, "JSON_INVALID")
+
+
+@pytest.mark.parametrize(("model", "status"), [("auto", 202), ("none", 202), ("gpt-9", 422)])
+async def test_model_is_one_that_the_capabilities_list(api: Api, model: str, status: int) -> None:
+    answer = await api.post("/v1/parse", {**TEXT, "options": {"model": model}})
+
+    assert answer.status_code == status
+    assert (model in (await api.get("/v1/capabilities")).json()["models"]) is (status == 202)

@@ -19,13 +19,35 @@ class MethodNotAllowed(ServiceError):
 
 
 class RequestTimeout(ServiceError):
+    """`wanted` says how the body should have come, as in `within 300 seconds`."""
+
+    code = "REQUEST_TIMEOUT"
+    retryable = True
+
+    def __init__(self, wanted: str) -> None:
+        super().__init__(f"The body did not arrive {wanted}. Send it again over a faster connection.")
+
+
+class HeadTimeout(ServiceError):
     code = "REQUEST_TIMEOUT"
     retryable = True
 
     def __init__(self, seconds: float) -> None:
-        super().__init__(
-            f"The body did not arrive within {seconds:g} seconds. Send it again over a faster connection."
-        )
+        super().__init__(f"The head of the request did not arrive within {seconds:g} seconds.")
+
+
+class HeadTooLarge(ServiceError):
+    code = "HEAD_TOO_LARGE"
+
+    def __init__(self, most: int) -> None:
+        super().__init__(f"The head of the request, or what should end it, has more than {most} bytes.")
+
+
+class HttpInvalid(ServiceError):
+    code = "HTTP_INVALID"
+
+    def __init__(self) -> None:
+        super().__init__("This is not a request of HTTP/1.1. The connection is closed.")
 
 
 class JsonInvalid(ServiceError):

@@ -1,8 +1,7 @@
-"""What wraps every request: its id, the limits of its body, security headers, one log line."""
+"""What wraps every request: its id, security headers, one log line."""
 
 from __future__ import annotations
 
-import asyncio
 import re
 import secrets
 import time
@@ -14,10 +13,8 @@ from typing import Final
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from affidavit.api.errors import RequestTimeout
 from affidavit.api.limits import ALLOWANCE, Allowance
 from affidavit.api.render import problem_response
-from affidavit.errors import TooLarge
 from affidavit.infra import context, logs, metrics
 
 log = structlog.get_logger()
@@ -82,61 +79,11 @@ class Edge:
             context.leave(token)
 
 
-class BodyLimit:
-    """Cap the body while it streams, and the time that it may take."""
-
-    def __init__(self, app: ASGIApp, *, max_bytes: int, timeout_seconds: float) -> None:
-        self._app = app
-        self._max_bytes = max_bytes
-        self._timeout_seconds = timeout_seconds
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] in ("GET", "HEAD"):
-            await self._app(scope, receive, send)
-            return
-        deadline = asyncio.get_running_loop().time() + self._timeout_seconds
-        announced = _content_length(scope)
-        left = self._max_bytes
-        is_done = False
-
-        async def receive_limited() -> Message:
-            nonlocal left, is_done
-            if is_done:
-                return await receive()
-            if announced is not None and announced > self._max_bytes:
-                raise self._too_large()
-            message = await self._receive_by(deadline, receive)
-            left -= len(message.get("body", b""))
-            if left < 0:
-                raise self._too_large()
-            is_done = not message.get("more_body", False)
-            return message
-
-        await self._app(scope, receive_limited, send)
-
-    async def _receive_by(self, deadline: float, receive: Receive) -> Message:
-        try:
-            async with asyncio.timeout_at(deadline):
-                return await receive()
-        except TimeoutError:
-            raise RequestTimeout(self._timeout_seconds) from None
-
-    def _too_large(self) -> TooLarge:
-        return TooLarge(f"The body has more than {self._max_bytes} bytes. Send less.")
-
-
 def _request_id(scope: Scope) -> str:
     for name, value in scope["headers"]:
         if name == b"x-request-id" and _SANE_ID.match(value):
             return str(value.decode("ascii"))
     return f"req_{secrets.token_hex(10)}"  # of no order, so cheaper than an id of the database
-
-
-def _content_length(scope: Scope) -> int | None:
-    for name, value in scope["headers"]:
-        if name == b"content-length" and value.isdigit():
-            return int(value[:20])
-    return None
 
 
 def _with_headers(

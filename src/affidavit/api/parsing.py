@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -34,9 +35,27 @@ def parse_json(model: TypeAdapter[Model], body: bytes) -> Model:
         parsed = model.validate_json(body, strict=True)
     except ValidationError as error:
         raise _refusal(error) from None
+    refuse_doubled(body)
     if _SUSPECT.search(body) is not None:
         _check_storable(parsed)
     return parsed
+
+
+def refuse_doubled(text: bytes | str) -> None:
+    """Refuse JSON that says a member of one object twice: readers differ in which of them counts.
+
+    It was parsed before, so its nesting is bounded. Raises JsonInvalid.
+    """
+    # Numbers stay text: Python's own limit on their digits is not what this is about.
+    json.loads(text, object_pairs_hook=_once_each, parse_int=str, parse_float=str, parse_constant=str)
+
+
+def _once_each(pairs: list[tuple[str, Any]]) -> None:
+    if len({name for name, _ in pairs}) == len(pairs):
+        return
+    names = [name for name, _ in pairs]
+    doubled = next(name for name in names if names.count(name) > 1)
+    raise JsonInvalid(f"The member '{doubled[:100]}' is given twice in one object. Give it once.")
 
 
 def parse_query(request: Request, model: type[Model]) -> Model:

@@ -20,6 +20,8 @@ class Kind:
 
 _REQUEST: Final[Mapping[str, Kind]] = {
     "JSON_INVALID": Kind(400, "Malformed JSON", "Mend the JSON; the message says where it breaks."),
+    "HTTP_INVALID": Kind(400, "Malformed HTTP", "Send HTTP/1.1 as RFC 9112 says."),
+    "HEAD_TOO_LARGE": Kind(431, "Head too large", "Send fewer or shorter headers."),
     "MULTIPART_INVALID": Kind(400, "Malformed multipart body", "Send multipart/form-data as RFC 7578 says."),
     "UNAUTHENTICATED": Kind(
         401, "No valid API key", "Send a key that exists and is neither revoked nor expired."
@@ -27,7 +29,7 @@ _REQUEST: Final[Mapping[str, Kind]] = {
     "FORBIDDEN": Kind(403, "Scope missing", "Use a key that has the scope that the message names."),
     "NOT_FOUND": Kind(404, "Not found", "Check the path, the id and the key's environment."),
     "METHOD_NOT_ALLOWED": Kind(405, "Method not allowed", "Use a method of the Allow header."),
-    "REQUEST_TIMEOUT": Kind(408, "Body too slow", "Send the body faster, or in a smaller request."),
+    "REQUEST_TIMEOUT": Kind(408, "Request too slow", "Send it faster, or in a smaller request."),
     "REQUEST_TOO_LARGE": Kind(413, "Request too large", "Send less; large documents as multipart or by URL."),
     "FILE_TOO_LARGE": Kind(413, "File too large", "Send a smaller file, or split it."),
     "CONTENT_TYPE_UNSUPPORTED": Kind(

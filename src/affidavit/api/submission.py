@@ -17,7 +17,7 @@ from starlette.requests import Request
 
 from affidavit.api.errors import ContentTypeUnsupported, JsonInvalid
 from affidavit.api.multipart import FILE_FIELD, Form, clean_filename, read_form
-from affidavit.api.parsing import parse_idempotency_key, parse_json
+from affidavit.api.parsing import parse_idempotency_key, parse_json, refuse_doubled
 from affidavit.api.services import Services
 from affidavit.api.webhook_target import judge_webhook, read_webhook
 from affidavit.api.wire import BatchBody, ExtractBody, ExtractItem, ParseBody, ParseItem, RetryBody, Source
@@ -297,9 +297,11 @@ def _field_value(name: str, text: str) -> object:
     if not is_json:
         return text
     try:
-        return from_json(text, allow_inf_nan=False)
+        value = from_json(text, allow_inf_nan=False)
     except ValueError:
         raise JsonInvalid(f"The form field '{name}' is not JSON text.") from None
+    refuse_doubled(text)
+    return value
 
 
 def _check_one_source(source: Source | None, pointer: str, *, has_file: bool) -> None:

@@ -38,6 +38,13 @@ class OcrEngineName(StrEnum):
     NULL = "null"
 
 
+class ModelName(StrEnum):
+    """Which language model to ask. Members are added together with what asks them."""
+
+    AUTO = "auto"  # whatever the installation has; today rules alone
+    NONE = "none"
+
+
 class Frozen(BaseModel):
     """A value: immutable, and refusing names that it does not know."""
 
@@ -79,7 +86,7 @@ class Options(Frozen):
     strict: bool = False
     allow_partial: bool = False
     words: bool = False
-    model: Annotated[str, Field(max_length=200)] = "auto"
+    model: ModelName = ModelName.AUTO
 
 
 class Limits(Frozen):
