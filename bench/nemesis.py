@@ -13,6 +13,7 @@ import argparse
 import asyncio
 import json
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -44,6 +45,7 @@ MOST_SHOWN = 20
 def main() -> int:
     """Run, judge and report."""
     given = _parse()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("told to stop"))  # so that all is cleaned up
     print(f"{machine()}\n{' '.join(['python bench/nemesis.py', *sys.argv[1:]])}", flush=True)
     with scratch() as folder, ExitStack() as stack:
         receiver = stack.enter_context(Receiver(given.seed))
@@ -68,6 +70,7 @@ SETTINGS: dict[str, object] = {
     "webhook_allowed_networks": "127.0.0.0/8",
     "webhook_allow_http": "true",
     "webhook_timeout_seconds": 3,
+    "drain_seconds": 3,
     "webhook_schedule_scale": 0.01,  # ten attempts over 45 min instead of 75 h
 }
 
@@ -234,7 +237,8 @@ class Run:
         for name, took in self._recoveries:
             kinds.setdefault(name, []).append(float("inf") if took is None else took)
         print(
-            f"\n{len(self._recoveries)} faults of {len(kinds)} kinds in {seconds:.0f} s, seed {self._given.seed}"
+            f"\n{len(self._recoveries)} faults of {len(kinds)} kinds in {seconds:.0f} s, "
+            f"seed {self._given.seed}"
         )
         print("\n| fault | times | p50 s | p99 s | max s |\n| --- | --: | --: | --: | --: |")
         for name, values in sorted(kinds.items()):

@@ -76,7 +76,7 @@ def kill_postgres(site: Installation, rng: Random) -> None:
     time.sleep(rng.random())
 
 
-def restart_postgres(site: Installation, rng: Random) -> None:
+def restart_postgres(site: Installation, _rng: Random) -> None:
     """Shut down without a checkpoint, as `pg_ctl restart -m immediate` does."""
     for process in site.server("postgres")[:1]:
         process.send_signal(signal.SIGQUIT)
@@ -88,7 +88,7 @@ def stop_postgres(site: Installation, rng: Random) -> None:
     _freeze(site.server("postgres"), site.times.lease * rng.choice((0.4, 1.4)))
 
 
-def flush(site: Installation, rng: Random) -> None:
+def flush(site: Installation, _rng: Random) -> None:
     _bell(site, lambda bell: bell.flushall())
 
 
@@ -132,7 +132,7 @@ class _Forged:
         return open, (self._path, "w")
 
 
-def cut_power(site: Installation, rng: Random) -> None:
+def cut_power(site: Installation, _rng: Random) -> None:
     """Kill everything at once: APIs, workers, engine hosts and both servers."""
     victims = [*site.server("postgres"), *site.server("valkey")]
     victims += [host for worker in site.workers for host in site.hosts(worker)]

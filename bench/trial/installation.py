@@ -1,4 +1,4 @@
-"""A whole installation to break: servers, API processes and workers, each reached through a proxy of its own."""
+"""A whole installation to break: servers, API processes and workers, each behind a proxy of its own."""
 
 from __future__ import annotations
 

@@ -178,10 +178,10 @@ async def _judge_tasks(connection: asyncpg.Connection[asyncpg.Record], found: Ju
     for row in rows:
         found.against("every job ends", f"{row['id']} is {row['status']}")
     (sums,) = await connection.fetch(
-        "SELECT count(*) AS tasks, coalesce(sum(attempt), 0) AS attempts, coalesce(sum(crashes), 0) AS crashes,"
-        " coalesce(sum(failures), 0) AS failures, coalesce(sum(pages_read), 0) AS pages FROM job_tasks"
+        "SELECT count(*) AS tasks, sum(attempt) AS attempts, sum(crashes) AS crashes, "
+        "sum(failures) AS failures, sum(pages_read) AS pages FROM job_tasks"
     )
-    found.counts.update({name: int(number) for name, number in sums.items()})
+    found.counts.update({name: int(number or 0) for name, number in sums.items()})
 
 
 async def _judge_webhooks(

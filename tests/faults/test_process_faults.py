@@ -8,6 +8,7 @@ import redis
 
 from affidavit.infra.queue import QUEUE_NAME
 from tests.documents import text_pdf
+from tests.faults.clock import faked_clock
 from tests.faults.scans import OCR, scan_of_pages
 from tests.stack import Stack, until
 
@@ -125,3 +126,36 @@ def test_sigterm_gives_the_work_back_without_spending_a_budget(stack: Stack) -> 
     stack.start_worker("second")
     assert stack.await_end(job_id)["status"] == "completed"
     assert_one_end(stack)
+
+
+@pytest.mark.skipif(faked_clock("+1h") is None, reason="libfaketime is not installed")
+def test_workers_whose_clocks_are_hours_apart_keep_their_leases(stack: Stack) -> None:
+    for name, shift in (("early", "-1h"), ("late", "+1h")):
+        stack.preload[name] = faked_clock(shift) or {}
+        stack.start_worker(name)
+    # Long enough for some beats, wide enough for both.
+    job_ids = [stack.submit(scan_of_pages(24), options=OCR) for _ in range(2)]
+    assert [stack.await_end(job_id)["status"] for job_id in job_ids] == ["completed"] * 2
+    assert stack.rows("SELECT max(crashes) AS crashes, max(attempt) AS attempts FROM job_tasks") == [
+        {"crashes": 0, "attempts": 1}
+    ]
+    owners = stack.rows("SELECT DISTINCT lease_owner FROM job_tasks WHERE lease_owner IS NOT NULL")
+    assert len(owners) == 2
+
+
+def test_a_worker_that_dies_of_a_document_three_times_has_it_no_more(stack: Stack) -> None:
+    poison = stack.submit(scan_of_pages(30), options=OCR)
+    for attempt in (1, 2, 3):
+        stack.start_worker()
+        until(
+            lambda attempt=attempt: (
+                stack.rows("SELECT FROM job_tasks WHERE attempt >= $1 AND status = 'running'", attempt) != []
+                or stack.job(poison)["status"] == "failed"
+            ),
+            "the next try",
+        )
+        stack.kill("worker")
+    stack.start_worker()
+    job = stack.await_end(poison)
+    assert (job["status"], job["error"]["code"]) == ("failed", "POISON_DOCUMENT")
+    assert stack.await_end(stack.submit(text_pdf("Not poison")))["status"] == "completed"
