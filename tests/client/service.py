@@ -57,6 +57,7 @@ class Service:
     holds: bool = True
     hint_ms: int = 20
     sync_works: bool = True
+    streams: list[bytes] = field(default_factory=list)
 
     def posts(self) -> list[Seen]:
         return [seen for seen in self.seen if seen.method == "POST"]
@@ -164,6 +165,11 @@ class Handler(BaseHTTPRequestHandler):
                 return self.json(200, service.files[file_id])
             case "DELETE", ["files", _]:
                 return 204, b"", {}
+            case "POST", ["jobs", job_id, "retry"] if job_id in service.jobs:
+                service.forms.append(json.loads(seen.body))
+                return self.json(202, service.new_job(seen.headers["idempotency-key"], retry_of=job_id))
+            case "GET", ["jobs", job_id, "events"] if job_id in service.jobs:
+                return self.stream()
             case "POST", ["parse" | "extract" | "jobs"]:
                 return self.accept(seen)
             case "GET", ["jobs"]:
@@ -211,6 +217,13 @@ class Handler(BaseHTTPRequestHandler):
             wait -= 0.005
             self.service.advance(job)
         return self.json(200, job)
+
+    def stream(self) -> tuple[int, bytes, dict[str, str]]:
+        """Send the next stream of the script and hang up, as a killed process does; 204 after the last."""
+        if not self.service.streams:
+            return 204, b"", {}
+        self.close_connection = True
+        return 200, self.service.streams.pop(0), {"Content-Type": "text/event-stream", "Connection": "close"}
 
     def result(self, job: dict[str, Any]) -> tuple[int, bytes, dict[str, str]]:
         match job["status"]:

@@ -484,3 +484,106 @@ print(sorted(mine | others))
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
 
     assert done.stdout.strip() == "[]"
+
+
+# --- following a job -----------------------------------------------------------------------------
+
+
+def event(name: str, data: dict[str, Any], seq: int | None = None) -> bytes:
+    numbered = "" if seq is None else f"id: {seq}\n"
+    return f"{numbered}event: {name}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n".encode()
+
+
+RETRY = b"retry: 10\n\n"
+MOVED = [
+    event(f"job.{status}", {"status": status}, seq)
+    for seq, status in enumerate(("queued", "processing", "completed"), 1)
+]
+
+
+def ended(service: Service, job_id: str) -> bytes:
+    return event("job", service.jobs[job_id] | {"status": "completed"})
+
+
+def test_events_go_on_after_a_break_and_none_is_missed_or_doubled(use: Use, service: Service) -> None:
+    job = use(lambda client: client.parse(b"x"))
+    service.streams = [
+        RETRY + MOVED[0] + b": heartbeat\n\n" + MOVED[1] + MOVED[2][:20],
+        RETRY + MOVED[1] + MOVED[2] + ended(service, job.id) + MOVED[0],
+    ]
+
+    seen = use(lambda client: client.events(job))
+
+    assert [(each.seq, each.name) for each in seen] == [
+        (1, "job.queued"),
+        (2, "job.processing"),
+        (3, "job.completed"),
+        (None, "job"),
+    ]
+    assert seen[-1].job is not None
+    assert seen[-1].job.status is JobStatus.COMPLETED
+    asked = [request.headers.get("last-event-id") for request in service.seen if request.method == "GET"]
+    assert asked == [None, "2"]
+
+
+def test_events_are_split_at_line_feeds_alone(use: Use, service: Service) -> None:
+    job = use(lambda client: client.parse(b"x"))
+    message = "a\u2028b\x85c\x0bd"
+    progress = {"percent": 45, "message": message, "pages": {"total": 12, "done": 2}}
+    stream = RETRY + event("progress", progress) + ended(service, job.id)
+    service.streams = [stream.replace(b"\n", b"\r\n")]
+
+    seen = use(lambda client: client.events(job.id))
+
+    assert seen[0].progress is not None
+    assert (seen[0].progress.message, seen[0].progress.pages.total) == (message, 12)
+
+
+def test_events_of_a_job_that_told_all_are_none(use: Use, service: Service) -> None:
+    job = use(lambda client: client.parse(b"x"))
+
+    assert use(lambda client: client.events(job, after=3)) == []
+    assert service.seen[-1].headers["last-event-id"] == "3"
+
+
+def test_events_wait_where_the_service_is_full_and_raise_where_it_refuses(use: Use, service: Service) -> None:
+    job = use(lambda client: client.parse(b"x"))
+    service.streams = [RETRY + ended(service, job.id)]
+    service.faults = [Fault(429, {"Retry-After": "0"}, "TOO_MANY_STREAMS"), Fault(drop="before")]
+
+    assert [each.name for each in use(lambda client: client.events(job))] == ["job"]
+    with pytest.raises(ApiError, match="NOT_FOUND"):
+        use(lambda client: client.events("job_unknown"))
+
+
+@pytest.mark.parametrize("password", [None, "sesame"])
+def test_retry_is_a_new_job(use: Use, service: Service, password: str | None) -> None:
+    first = use(lambda client: client.parse(b"x"))
+
+    again = use(lambda client: client.retry(first.id, password=password, idempotency_key="again"))
+
+    assert again.retry_of == first.id
+    assert service.forms[-1] == ({} if password is None else {"options": {"password": password}})
+    assert service.seen[-1].headers["idempotency-key"] == "again"
+
+
+def test_deadline_and_webhook_are_sent_in_both_forms(use: Use, service: Service) -> None:
+    about: dict[str, Any] = {"deadline_seconds": 600, "webhook": {"url": "https://a.example", "secret": "s"}}
+
+    use(lambda client: client.parse(b"x", **about))
+    use(lambda client: client.parse("https://b.example/x.pdf", **about))
+
+    form, body = service.forms
+    assert json.loads(form["deadline_seconds"]) == body["deadline_seconds"] == 600
+    assert json.loads(form["webhook"]) == body["webhook"] == about["webhook"]
+
+
+def test_retry_after_is_never_cut_short_and_spread_out() -> None:
+    policy = RetryPolicy(longest_seconds=60)
+    answer = Reply(429, {"retry-after": "40"}, b"{}")
+
+    pauses = [policy.after_reply(0, answer) or 0 for _ in range(50)]
+
+    assert all(40 <= pause <= 50 for pause in pauses)
+    assert len(set(pauses)) > 1
+    assert policy.after_reply(0, Reply(503, {"retry-after": "61"}, b"{}")) is None

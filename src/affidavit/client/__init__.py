@@ -14,6 +14,7 @@ from affidavit.client.errors import (
 )
 from affidavit.client.models import (
     Citation,
+    Event,
     FieldValue,
     FileInfo,
     Job,
@@ -34,6 +35,7 @@ __all__ = [
     "Citation",
     "Client",
     "ConnectionFailed",
+    "Event",
     "FieldValue",
     "FileInfo",
     "Job",

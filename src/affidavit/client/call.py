@@ -20,6 +20,7 @@ from affidavit.client.source import Source, inline, resolve
 
 T = TypeVar("T")
 Schema = Mapping[str, Any] | type[BaseModel]
+Webhook = str | Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +44,17 @@ class About(TypedDict, total=False):
     store: bool | None
     priority: str | None
     filename: str | None
+    deadline_seconds: int | None
+    webhook: Webhook | None
 
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """What to do with one document. `options` are the service's: pages, password, ocr, words, ..."""
+    """What to do with one document. `options` are the service's: pages, password, ocr, words, ...
+
+    `deadline_seconds` counts from the acceptance. `webhook` is a URL that is told of the end, or
+    `{"url": ..., "secret": ...}` to have it signed with a secret of its own.
+    """
 
     operation: str
     source: Source
@@ -57,6 +64,8 @@ class Submission:
     store: bool | None = None
     priority: str | None = None
     filename: str | None = None
+    deadline_seconds: int | None = None
+    webhook: Webhook | None = None
 
     def members(self) -> dict[str, Any]:
         """Return the request's members but for the source; what was not given is left out."""
@@ -69,6 +78,8 @@ class Submission:
             "metadata": self.metadata,
             "store": self.store,
             "priority": self.priority,
+            "deadline_seconds": self.deadline_seconds,
+            "webhook": self.webhook,
         }
         return {name: value for name, value in members.items() if value is not None}
 
@@ -149,6 +160,21 @@ def get_result(job_id: str) -> Call[Result]:
 
 def cancel(job_id: str) -> Call[Job]:
     return Call("DELETE", _path("jobs", job_id), reply.job)
+
+
+def retry(job_id: str, password: str | None, key: str | None) -> Call[Job]:
+    """Ask for a job again that ended without all that was asked for."""
+    body = {} if password is None else {"options": {"password": password}}
+    return _post(f"{_path('jobs', job_id)}/retry", reply.job, _json(body), key)
+
+
+def follow(job_id: str, after: int, hold_seconds: float) -> Call[None]:
+    """Ask for the events of a job later than the transition of that number."""
+    headers = {"Accept": "text/event-stream", "Cache-Control": "no-store"}
+    if after:
+        headers["Last-Event-ID"] = str(after)
+    path = f"{_path('jobs', job_id)}/events"
+    return Call("GET", path, reply.nothing, headers=headers, hold_seconds=hold_seconds)
 
 
 def capabilities() -> Call[dict[str, Any]]:

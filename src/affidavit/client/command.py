@@ -140,6 +140,8 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     options.add_argument("--words", action="store_true", help="have every word with its box in the result")
     options.add_argument("--strict", action="store_true", help="null for values that are not found on a page")
     options.add_argument("--allow-partial", action="store_true", help="a result even if pages fail")
+    options.add_argument("--deadline", type=int, metavar="SECONDS", help="fail it if not done by then")
+    options.add_argument("--webhook", metavar="URL", help="have this address told of the end")
     options.add_argument("--metadata", action="append", default=[], metavar="KEY=VALUE")
     options.add_argument("--filename", help="name to send instead of the file's own")
 
@@ -159,6 +161,8 @@ def _submission(arguments: argparse.Namespace) -> Submission:
         options=_options(arguments) or None,
         metadata=_pairs(arguments.metadata) or None,
         filename=arguments.filename,
+        deadline_seconds=arguments.deadline,
+        webhook=arguments.webhook,
     )
 
 

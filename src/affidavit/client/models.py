@@ -29,6 +29,9 @@ RESTING = frozenset(
 )  # nothing more happens by itself
 
 
+ENDED = RESTING - {JobStatus.REVIEW_REQUIRED}
+
+
 class PageProgress(Loose):
     total: int | None = None
     done: int = 0
@@ -81,6 +84,27 @@ class Job(Loose):
     def is_resting(self) -> bool:
         """Whether the job has ended, or waits for a person."""
         return self.status in RESTING
+
+
+class Event(Loose):
+    """Something that happened to a job. `seq` counts its transitions from 1; other events have none.
+
+    `name` is `job.` and a status for a transition, `job` for the job as it then is, or `progress`.
+    """
+
+    name: str
+    seq: int | None = None
+    data: dict[str, Any] = Field(default_factory=dict)
+
+    @property
+    def job(self) -> Job | None:
+        """The job as it is now, with an event of that name."""
+        return Job.model_validate(self.data) if self.name == "job" else None
+
+    @property
+    def progress(self) -> Progress | None:
+        """How far the job is, with an event of that name."""
+        return Progress.model_validate(self.data) if self.name == "progress" else None
 
 
 class JobPage(Loose):

@@ -18,7 +18,9 @@ NEVER_RETRIED = (httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.Prox
 class RetryPolicy:
     """How often to try again, and how patiently. Times in seconds.
 
-    A Retry-After beyond `longest_seconds` is not waited for: the error, which holds it, is raised.
+    What the service says in Retry-After is waited for, and up to a quarter more, so that those who were
+    refused together do not return together. One beyond `longest_seconds` is not waited for: the
+    error, which holds it, is raised.
     """
 
     retries: int = 4
@@ -38,7 +40,7 @@ class RetryPolicy:
         told = retry_after(answer)
         if told is None:
             return self._back_off(attempt)
-        return told if told <= self.longest_seconds else None
+        return told * random.uniform(1, 1.25) if told <= self.longest_seconds else None
 
     def _back_off(self, attempt: int) -> float:
         """Pause longer each time, with jitter, so that many clients do not come back at once."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from http import HTTPStatus
 from itertools import count
 from pathlib import Path
 from typing import Any, BinaryIO, Self, TypeVar, Unpack
@@ -14,7 +15,8 @@ import httpx
 from affidavit.client import call
 from affidavit.client.call import About, Call, Schema, Submission
 from affidavit.client.connection import Connection, reply_of, unreached
-from affidavit.client.models import FileInfo, Job, JobStatus, Result
+from affidavit.client.following import Following
+from affidavit.client.models import Event, FileInfo, Job, JobStatus, Result
 from affidavit.client.multipart import OnProgress, file_part
 from affidavit.client.retry import RetryPolicy
 from affidavit.client.source import Source
@@ -185,6 +187,48 @@ class Client:
     def cancel(self, job_id: str) -> Job:
         """Cancel a job."""
         return self.send(call.cancel(job_id))
+
+    def retry(self, job_id: str, *, password: str | None = None, idempotency_key: str | None = None) -> Job:
+        """Have a job done again that failed, was canceled or lost pages; what was read is not read again.
+
+        Of a batch, the items of that kind. The password was erased when the job ended.
+        """
+        return self.send(call.retry(job_id, password, idempotency_key))
+
+    def events(self, job: Job | str, *, after: int = 0) -> Iterator[Event]:
+        """Iterate over what happens to a job until it ends, over as many connections as it takes.
+
+        No transition is missed and none comes twice. `after` is the `seq` of the last one that is
+        known already.
+        """
+        following = Following(job if isinstance(job, str) else job.id, after)
+        failed = 0
+        while not following.is_over:
+            request = following.ask()
+            pause: float | None = following.pause_seconds
+            try:
+                with self._http.stream(**self._connection.request(request, is_async=False)) as response:
+                    if response.status_code == HTTPStatus.NO_CONTENT:
+                        return
+                    if response.status_code != HTTPStatus.OK:
+                        response.read()
+                        answer = reply_of(response, request)
+                        pause = self._retry.after_reply(failed, answer)
+                        if pause is None:
+                            request.read(answer)  # which raises
+                            return
+                    else:
+                        for chunk in response.iter_bytes():
+                            for event in following.feed(chunk):
+                                failed = -1
+                                yield event
+            except httpx.TransportError as error:
+                pause = self._retry.after_failure(max(failed, 0), error)
+                if pause is None:
+                    raise unreached(error) from error
+            failed += 1
+            if pause and not following.is_over:
+                time.sleep(pause)
 
     def wait(self, job: Job | str, *, timeout: float | None = None, on_progress: OnJob | None = None) -> Job:
         """Wait until a job has completed or waits for a review; `timeout` in seconds.
