@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from affidavit.errors import TooManyRequests, Unavailable
+from affidavit.infra import metrics
 from affidavit.jobs.pressure import jittered
 
 STREAM_RETRY_SECONDS: Final = 5.0  # a stream lasts as long as its job: sooner would be mere hope
@@ -151,9 +152,11 @@ class StreamLimit:
     def opened(self, key_id: str) -> Iterator[None]:
         """Count a stream while the block lasts."""
         self._open[key_id] += 1
+        metrics.SSE_STREAMS.inc()
         try:
             yield
         finally:
+            metrics.SSE_STREAMS.dec()
             self._open[key_id] -= 1
             if not self._open[key_id]:
                 del self._open[key_id]

@@ -10,6 +10,7 @@ from affidavit.documents.repository import Stored
 from affidavit.engine.errors import EmptyDocument
 from affidavit.engine.media import HEAD_BYTES, media_type_of
 from affidavit.errors import TooLarge
+from affidavit.infra import metrics
 from affidavit.infra.blobs import BlobStore, StagedUpload
 
 
@@ -47,6 +48,7 @@ class Intake:
         if self._staged is None:
             self._staged = await self._stack.enter_async_context(self._blobs.staging())
         await self._staged.write(chunk)
+        metrics.UPLOADED_BYTES.inc(len(chunk))
 
     async def commit(self) -> Stored:
         """Keep the bytes and say what they are, by their content.

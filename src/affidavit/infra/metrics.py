@@ -96,10 +96,10 @@ POISONED: Final = _counter("jobs_poisoned_total", "Jobs failed because every wor
 LATE: Final = _counter("jobs_late_total", "Jobs failed because their deadline passed.")
 RUNNING: Final = _gauge("tasks_running", "Tasks that this worker works on.")
 SLOTS: Final = _gauge("worker_slots", "Tasks that this worker may run at once.")
-JOBS_ENDED: Final = _counter("jobs_ended_total", "Jobs that ended in this worker.", ("status",))
+JOBS_ENDED: Final = _counter("jobs_ended_total", "Jobs that this process ended, by how.", ("status",))
 JOB_SECONDS: Final = _histogram(
     "job_duration_seconds",
-    "From acceptance to the end of a job, by the database's clock.",
+    "From acceptance to the result of a job.",
     _WAIT,
     ("operation",),
 )
@@ -165,6 +165,26 @@ def page_read(source: str, seconds: float) -> None:
     known = source if source in PAGE_SOURCES else "other"
     PAGES.labels(known).inc()
     PAGE_SECONDS.labels(known).observe(seconds)
+
+
+@dataclass(slots=True)
+class Work:
+    """One attempt at a task; whoever knows how it went sets `outcome`."""
+
+    outcome: str = "released"
+
+
+@contextmanager
+def working(kind: str) -> Iterator[Work]:
+    """Count a claim, and time the attempt that follows. Cancelling is giving back."""
+    CLAIMS.labels(kind).inc()
+    RUNNING.inc()
+    work, began = Work(), perf_counter()
+    try:
+        yield work
+    finally:
+        RUNNING.dec()
+        TASK_SECONDS.labels(kind, work.outcome).observe(perf_counter() - began)
 
 
 class HttpTimes:

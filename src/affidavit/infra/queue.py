@@ -18,6 +18,8 @@ from arq.connections import ArqRedis, RedisSettings, create_pool
 from arq.worker import Worker, func
 from redis.exceptions import RedisError
 
+from affidavit.infra import metrics
+
 log = structlog.get_logger()
 
 QUEUE_NAME: Final = "affidavit:bell"
@@ -91,8 +93,10 @@ class Doorbell:
                     redis = await self._connected()
                     await redis.enqueue_job(RUN_JOB, hint, _job_id=hint, _queue_name=QUEUE_NAME)
             except GONE as error:
+                metrics.RINGS.labels("lost").inc()
                 log.warning("bell.unrung", error=type(error).__name__)
                 return
+            metrics.RINGS.labels("rung").inc()
             await asyncio.sleep(SPACING_SECONDS)
 
     async def _connected(self) -> ArqRedis:

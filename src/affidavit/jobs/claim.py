@@ -54,6 +54,12 @@ class Claim:
     vstart: int = 0
     request_id: str | None = None  # of the submission, for logs and traces
     traceparent: str | None = None
+    age_seconds: float = 0.0  # of the job when it was claimed, by the database's clock
+
+    @property
+    def is_first(self) -> bool:
+        """Tell whether nothing of the job was claimed before."""
+        return self.n == 1 and self.attempt == 1
 
 
 @dataclass(frozen=True, slots=True)

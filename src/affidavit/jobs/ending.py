@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from affidavit.documents import references
 from affidavit.documents.models import Document, PageCheckpoint
+from affidavit.infra import metrics
 from affidavit.jobs.models import Job
 from affidavit.jobs.status import JobStatus
 from affidavit.jobs.transitions import cancel_children, cancel_queued, move
@@ -32,6 +33,7 @@ async def end(
     """Move a job to a terminal state and drop what it must not keep; None when another was first."""
     moved = await move(session, job_id, to, detail=detail, stage=None, message=None, **columns)
     if moved is not None:
+        metrics.JOBS_ENDED.labels(to).inc()
         if to is not JobStatus.COMPLETED:
             await cancel_queued(session, [job_id])
         await _let_go(session, job_id)
@@ -43,6 +45,7 @@ async def cancel_batch(session: AsyncSession, batch_id: str) -> bool:
     if await move(session, batch_id, JobStatus.CANCELED) is None:
         return False
     canceled = await cancel_children(session, batch_id)
+    metrics.JOBS_ENDED.labels(JobStatus.CANCELED).inc(len(canceled))
     await cancel_queued(session, canceled)
     unstored = select(Job.id).where(Job.parent_id == batch_id, Job.id.in_(canceled), Job.store.is_(False))
     for job_id in (await session.execute(unstored)).scalars().all():

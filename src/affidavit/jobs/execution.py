@@ -354,6 +354,7 @@ def _claimed(row: asyncpg.Record, asked_at: float) -> Claim:
         vstart=row["vstart"],
         request_id=row["request_id"],
         traceparent=row["traceparent"],
+        age_seconds=row["age_seconds"],
     )
 
 

@@ -12,6 +12,7 @@ import structlog
 
 from affidavit.documents import references
 from affidavit.engine.spec import Limits, select_pages
+from affidavit.infra import metrics
 from affidavit.infra.blobs import BlobStore
 from affidavit.infra.db import Database, is_unavailable
 from affidavit.infra.queue import Doorbell
@@ -65,6 +66,7 @@ class Reading:
     _have: frozenset[int] = frozenset()
     _read: list[ReadPage] = field(default_factory=list)
     _reported_at: float = field(default_factory=time.monotonic)
+    _page_began: float = field(default_factory=time.monotonic)
 
     def expect(self, have: Collection[int]) -> None:
         """Begin a task of reading that needs not read the pages in `have`."""
@@ -131,6 +133,7 @@ class Reading:
         page_count = _number(message["page_count"], MAX_PAGE)
         self.selected = select_pages(_text(message["selected"], 1 << 16), page_count, self.limits.pages)
         self._set_batch(self.selected[: self.policy.batch_pages])
+        self._page_began = time.monotonic()
         is_planned = await _apart(
             execution.opened(
                 self.db,
@@ -160,6 +163,8 @@ class Reading:
         image = message.get("image")
         stored = None if image is None else await self._store(image, IMAGE_BYTES)
         self.done.add(number)
+        began, self._page_began = self._page_began, time.monotonic()
+        metrics.page_read(_text(message["source"], 16), self._page_began - began)
         self._read.append(
             ReadPage(
                 number=number,
@@ -175,6 +180,7 @@ class Reading:
 
     def _page_failed(self, message: Mapping[str, Any]) -> None:
         number = self._unaccounted(message["number"])
+        metrics.PAGES_FAILED.inc()
         self.failed[number] = {
             "page": number,
             "code": _text(message["code"], 64),

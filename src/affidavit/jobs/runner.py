@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import structlog
 
-from affidavit.infra import context, tracing
+from affidavit.infra import context, metrics, tracing
 from affidavit.infra.db import is_unavailable
 from affidavit.jobs import execution, verdict
 from affidavit.jobs.claim import Beat, Claim, Fenced
@@ -25,6 +25,10 @@ log = structlog.get_logger()
 MARGIN_BEATS: Final = 1.0
 
 
+class _Returned(Exception):
+    """The task was given back, because the database went away while it ran."""
+
+
 class Runner:
     """Runs claims. Whatever happens to one, `run` returns and the others go on."""
 
@@ -39,11 +43,18 @@ class Runner:
         ids = {"environment_id": held.environment_id, "request_id": held.request_id, "attempt": held.attempt}
         with (
             context.bound(**_ids(held), **ids),
-            tracing.span(f"task {held.kind}", kind="CONSUMER", parent=held.traceparent, **_ids(held), **ids),
+            tracing.span(
+                f"task {held.kind}", kind="CONSUMER", parent=held.traceparent, **_ids(held), **ids
+            ) as span,
+            metrics.working(held.kind) as work,
         ):
-            await self._run(held)
+            if held.is_first:
+                metrics.WAIT_SECONDS.observe(held.age_seconds)
+            work.outcome = await self._run(held)
+            span.set("affidavit.outcome", work.outcome)
 
-    async def _run(self, held: Claim) -> None:
+    async def _run(self, held: Claim) -> str:
+        """Return how it went, for whoever counts."""
         work = asyncio.create_task(self._work(held))
         beat = asyncio.create_task(self._beat(held))
         try:
@@ -53,8 +64,7 @@ class Runner:
                 log.info("task.stopped", **_ids(held), why=beat.result().name)
                 if beat.result() is Beat.ENDED:
                     await execution.abandon(self._shop.db, held)
-            if not work.cancelled():
-                work.result()
+            return beat.result().name.lower() if work.cancelled() else work.result()
         except asyncio.CancelledError:
             await _stop(work)
             await execution.release(self._shop.db, held)
@@ -62,6 +72,7 @@ class Runner:
             raise
         except Exception as error:
             log.exception("task.lost", **_ids(held), error=type(error).__name__)
+            return "broken"
         finally:
             await _stop(beat)
 
@@ -84,20 +95,24 @@ class Runner:
                 async with asyncio.timeout(min(pause, left)):
                     beat = await execution.heartbeat(self._shop.db, held, lease)
             except Exception as error:  # noqa: BLE001 - any failure to renew is the same to us
+                metrics.HEARTBEATS_FAILED.inc()
                 log.warning("heartbeat.failed", **_ids(held), error=type(error).__name__)
                 continue
             if beat is not Beat.HELD:
                 return beat
             renewed = asked
 
-    async def _work(self, held: Claim) -> None:
+    async def _work(self, held: Claim) -> str:
         log.info("task.started", **_ids(held), kind=held.kind, attempt=held.attempt)
         try:
             failure = await self._attempt(held)
-            if failure is not None:
-                await self._fail(held, failure)
+            return "done" if failure is None else await self._fail(held, failure)
+        except _Returned:
+            return "returned"
         except Fenced:
+            metrics.FENCES.inc()
             log.info("task.fenced", **_ids(held), attempt=held.attempt)
+            return "fenced"
 
     async def _attempt(self, held: Claim) -> Verdict | None:
         """Do the task; return why it failed, if it did.
@@ -113,13 +128,13 @@ class Runner:
             if is_unavailable(error):
                 await commit(self._shop.db, held, lambda: execution.release(self._shop.db, held))
                 log.warning("task.returned", **_ids(held), error=type(error).__name__)
-                return None
+                raise _Returned from None
             found = verdict.of_exception(error)
             if found.error is verdict.INTERNAL:
                 log.exception("task.failed", **_ids(held), error=type(error).__name__)
             return found
 
-    async def _fail(self, held: Claim, found: Verdict) -> None:
+    async def _fail(self, held: Claim, found: Verdict) -> str:
         over = False
 
         async def write() -> None:
@@ -129,8 +144,10 @@ class Runner:
             )
 
         await commit(self._shop.db, held, write)
+        metrics.FAILURES.labels(metrics.code_label(found.error.code)).inc()
         event = "job.failed" if over else "task.retried"
         log.info(event, **_ids(held), code=found.error.code, attempt=held.attempt)
+        return "failed" if over else "retried"
 
 
 async def _stop(task: asyncio.Task[Any]) -> None:

@@ -10,6 +10,7 @@ import asyncpg
 from sqlalchemy import select
 
 from affidavit.errors import Conflict, Gone, NotFound
+from affidavit.infra import metrics
 from affidavit.infra.db import Database
 from affidavit.infra.idempotency import Fingerprint
 from affidavit.infra.ids import new_id
@@ -233,6 +234,7 @@ class Jobs:
         written = await self._write(environment_id, draft, key)
         if written.at is None:
             return Accepted(await self.get(environment_id, written.job_id), replayed=True)
+        metrics.JOBS_ACCEPTED.inc(len(draft.tasks))
         # The attempt is 0 and the ring the first: an id that no later ring of the task has.
         self._doorbell.ring(f"{draft.tasks[0]['id']}.0.0")
         if draft.jobs[0]["kind"] == JobKind.BATCH:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,7 @@ from affidavit.engine.errors import EngineError
 from affidavit.engine.media import HEAD_BYTES, media_type_of
 from affidavit.engine.ocr import programs
 from affidavit.engine.spec import Limits, Operation, Options, Spec, select_pages
+from affidavit.infra import metrics
 from affidavit.infra.blobs import BlobStore
 from affidavit.infra.db import Database, is_unavailable
 from affidavit.infra.fetch import FetchPolicy, fetch
@@ -217,6 +219,7 @@ class Steps:
             on_message=reading.hear,
             profile=profile,
         )
+        metrics.CHILDREN.labels(outcome.ending).inc()
         if outcome.ending not in (Ending.FINISHED, Ending.REFUSED):
             log.warning(
                 "child.ended", **_ids(held), ending=outcome.ending, signal=outcome.signal, at=outcome.trace
@@ -237,6 +240,8 @@ class Steps:
                 policy=self.shop.policy,
             )
         )
+        seconds = self.held.age_seconds + time.monotonic() - self.held.asked_at
+        metrics.JOB_SECONDS.labels(self.held.operation).observe(seconds)
         log.info("job.completed", **_ids(self.held), pages=pages)
 
     async def _commit(self, write: Callable[[], Awaitable[None]]) -> None:

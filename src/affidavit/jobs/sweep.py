@@ -11,6 +11,7 @@ from typing import Any, Final
 from sqlalchemy import Row, func, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from affidavit.infra import metrics
 from affidavit.infra.db import SYSTEM, Database
 from affidavit.infra.queue import Doorbell
 from affidavit.jobs import ending
@@ -103,6 +104,7 @@ async def expire_late(db: Database) -> int:
         async with db.begin(SYSTEM) as session:
             await lock_parent(session, row["id"])
             if (await session.execute(_IS_LATE, {"job_id": row["id"]})).first() is not None:
+                metrics.LATE.inc()
                 detail = {"code": LATE.code}
                 await ending.end(session, row["id"], JobStatus.FAILED, error=LATE.to_json(), detail=detail)
     return len(late)
@@ -134,7 +136,9 @@ async def _reap_one(session: AsyncSession, dead: Row[Any], policy: ExecutionPoli
         wait = timedelta(0) if dead.is_excused else backoff(CRASH_BACKOFF, crashes)
         columns = {"crashes": crashes, "run_after": func.now() + wait}
         await move_task(session, dead.id, TaskStatus.QUEUED, attempt=dead.attempt, **columns)
+        metrics.REAPS.inc()
         return
+    metrics.POISONED.inc()
     error = POISON.to_json()
     await move_task(session, dead.id, TaskStatus.FAILED, attempt=dead.attempt, crashes=crashes, error=error)
     await ending.end(session, dead.job_id, JobStatus.FAILED, error=error, detail={"code": POISON.code})
