@@ -83,7 +83,8 @@ def trusted() -> ssl.SSLContext:
     return context
 
 
-_system = SystemResolver()
+# As many threads as a sender has slots: names that hang hold up their own receivers and no others.
+_system = SystemResolver(threads=64)
 
 
 async def _post(

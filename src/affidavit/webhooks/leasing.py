@@ -17,7 +17,7 @@ from affidavit.webhooks.event import DeliveryStatus, Failure
 
 # One look at the index for each lane that has anything pending, however long its backlog is; then from
 # each as many as it has room for. Those of lanes with little in flight come first: a slow receiver
-# fills its own cap and not the sender.
+# fills its own cap and not the sender. Only what was chosen is locked.
 _LEASE: Final = """
 WITH RECURSIVE lanes AS (
     (SELECT lane FROM webhook_deliveries
@@ -40,13 +40,18 @@ WITH RECURSIVE lanes AS (
     FROM room CROSS JOIN LATERAL (
         SELECT w.id, w.due_at FROM webhook_deliveries w
         WHERE w.lane = room.lane AND w.status = 'pending' AND w.due_at <= now()
-        ORDER BY w.due_at LIMIT greatest(room.free, 0) FOR UPDATE SKIP LOCKED) d
+        ORDER BY w.due_at
+        LIMIT least(room.free, 1 + $1 / (SELECT greatest(count(*), 1) FROM room WHERE free > 0))) d
+    WHERE room.free > 0
 ), chosen AS (
-    SELECT id FROM due ORDER BY turn, due_at LIMIT $1
+    SELECT w.id FROM webhook_deliveries w
+    WHERE w.id = ANY (ARRAY(SELECT id FROM due ORDER BY turn, due_at LIMIT $1))
+      AND w.status = 'pending' AND w.due_at <= now()
+    FOR UPDATE SKIP LOCKED
 ), leased AS (
     UPDATE webhook_deliveries d
     SET claims = d.claims + 1, due_at = now() + $4::interval, leased_until = now() + $4::interval
-    FROM chosen WHERE d.id = chosen.id AND d.status = 'pending' AND d.due_at <= now()
+    FROM chosen WHERE d.id = chosen.id
     RETURNING d.*
 )
 SELECT l.id, l.claims, l.environment_id, l.endpoint_id, l.job_id, l.message_id, l.event_type, l.payload,
