@@ -30,6 +30,9 @@ COMMANDS: dict[str, Command] = {
     "worker": Command("affidavit.worker:main", "run a worker"),
     "migrate": Command("affidavit.migrate:main", "bring the database to this version"),
     "check": Command("affidavit.check:main", "read all that is stored, and tell what is missing or damaged"),
+    "doctor": Command(
+        "affidavit.doctor.command:main", "look at walls, settings and servers; say what to mend"
+    ),
     "version": Command("affidavit.cli:version", "print the version"),
 }
 
