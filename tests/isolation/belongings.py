@@ -1,0 +1,63 @@
+"""What one environment has of everything that can be named, made through the API itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from affidavit.jobs.claim import ReadPage
+from tests.api.conftest import Api, Hand
+
+# In every text and name that an environment gives us, so that it is found wherever it leaks to.
+SECRET_WORD = "zugspitze"
+
+
+@dataclass(frozen=True)
+class Belongings:
+    """Ids by the name of the parameter that takes them; a kind may have several, in various states."""
+
+    ids: Mapping[str, tuple[str, ...]]
+    cursors: Mapping[str, str]  # by the path of the list
+
+    def everything(self) -> set[str]:
+        return {each for ids in self.ids.values() for each in ids}
+
+
+async def make(api: Api, hand: Hand, word: str) -> Belongings:
+    """Give the caller's environment files, jobs in every state, a batch, endpoints and deliveries."""
+    endpoint = await made(api, "/v1/webhooks", {"url": f"https://{word}.example/hook", "events": EVENTS})
+    await made(api, "/v1/webhooks", {"url": f"https://{word}.example/other"})
+    files = [(await api.upload(f"{word} {n}".encode(), f"{word}.txt")).json() for n in range(2)]
+    completed = await api.submitted(source={"file_id": files[0]["id"]}, metadata={"word": word})
+    principal = await api.services.accounts.authenticate(api.headers["Authorization"].removeprefix("Bearer "))
+    image = await hand.image(principal.environment_id, f"RIFF {word}".encode())
+    await hand.complete({"markdown": word}, (ReadPage(1, "0" * 64, 1, "native", image, 12, 10, 10),))
+    failed = await api.submitted(metadata={"word": word})
+    await hand.fail()
+    queued = await api.submitted(metadata={"word": word})
+    item = {"operation": "parse", "source": {"text": word}}
+    batch = await made(api, "/v1/jobs", {"items": [item, item], "metadata": {"word": word}})
+    deliveries = (await api.get("/v1/webhooks/deliveries?limit=2")).json()
+    return Belongings(
+        ids={
+            "job_id": tuple(job["id"] for job in (completed, failed, queued, batch)),
+            "file_id": tuple(file["id"] for file in files),
+            "endpoint_id": (endpoint["id"],),
+            "delivery_id": tuple(delivery["id"] for delivery in deliveries["items"]),
+        },
+        cursors={
+            path: (await api.get(f"{path}?limit=1")).json()["next_cursor"]
+            for path in ("/v1/jobs", "/v1/webhooks", "/v1/webhooks/deliveries")
+        },
+    )
+
+
+EVENTS = ["job.queued", "job.completed", "job.failed"]
+
+
+async def made(api: Api, path: str, body: dict[str, Any]) -> dict[str, Any]:
+    answer = await api.post(path, body)
+    assert answer.is_success, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
