@@ -1,10 +1,12 @@
 """Break an installation again and again while clients use it, then judge what is left of its promises.
 
     python bench/nemesis.py [--faults 200] [--jobs 2000] [--seed 1] [--lease 4] [--only KIND]...
+    python bench/nemesis.py --recovery [--samples 40] [--rounds 10]
 
 Everything is real and on loopback: Postgres, Valkey, two API processes, three workers, clients, a receiver of
 webhooks. Faults come one after another from a seeded list; the order is the same for a seed, the moments are
-not. Exit status 1 when any invariant is broken.
+not. Exit status 1 when any invariant is broken. With --recovery: how long recovery takes at the times of
+production; exit status 1 when a target is missed.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import re
 import shutil
 import signal
 import sys
@@ -33,6 +36,7 @@ from trial.judgement import Evidence, Judgement, judge
 from trial.poisoner import Poisoner
 from trial.receiver import Receiver
 from trial.recovery import Recovery
+from trial.timings import Timings
 from trial.workload import Workload
 
 ENVIRONMENTS = 8  # pages are reused within one, so each document is read anew in each
@@ -43,10 +47,25 @@ MOST_SHOWN = 20
 
 
 def main() -> int:
-    """Run, judge and report."""
+    """Run what was asked for."""
     given = _parse()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("told to stop"))  # so that all is cleaned up
     print(f"{machine()}\n{' '.join(['python bench/nemesis.py', *sys.argv[1:]])}", flush=True)
+    return measure_recovery(given) if given.recovery else run(given)
+
+
+def measure_recovery(given: argparse.Namespace) -> int:
+    """Time recoveries on an installation with the default times."""
+    with (
+        scratch() as folder,
+        Installation(folder, Times(), apis=1, workers=given.workers, settings=SETTINGS) as site,
+    ):
+        timings = Timings(site, site.run("keys", "create"), given.seed)
+        return 0 if timings.report(given.samples, given.rounds) else 1
+
+
+def run(given: argparse.Namespace) -> int:
+    """Inject all faults, then judge."""
     with scratch() as folder, ExitStack() as stack:
         receiver = stack.enter_context(Receiver(given.seed))
         site = stack.enter_context(
@@ -58,9 +77,8 @@ def main() -> int:
                 settings=SETTINGS,
             )
         )
-        run = Run(given, site, receiver)
         try:
-            return run.through()
+            return Run(given, site, receiver).through()
         finally:
             if given.keep:
                 shutil.copytree(folder / "logs", given.keep, dirs_exist_ok=True)
@@ -221,16 +239,17 @@ class Run:
         time.sleep(2 * self._site.times.lease)
         for process in self._site.leftovers():
             judgement.against("no orphans", f"process {process.pid} {_command(process)}")
-        own = {str(role.process.pid) for role in self._site.workers if role.process}
+        own = {role.process.pid for role in self._site.workers if role.process}
         for folder in (self._site.data / "scratch").iterdir():
-            if folder.name.rpartition("-")[2] not in own:
+            found = OWNER.search(folder.name)
+            if found is None or folder.name.startswith("."):
+                continue
+            if int(found[1]) not in own:
                 judgement.against("no orphans", f"{folder.name} in scratch")
-        for role in self._site.workers:
-            assert role.process
-            (scratch_of,) = (self._site.data / "scratch").glob(f"*-{role.process.pid}")
-            for left in scratch_of.iterdir():
+                continue
+            for left in folder.iterdir():
                 if left.name != "host":
-                    judgement.against("no orphans", f"{left.name} in the scratch folder of {role.name}")
+                    judgement.against("no orphans", f"{left.name} in the scratch folder of a worker")
 
     def _report(self, judgement: Judgement, workload: Workload, seconds: float) -> int:
         kinds: dict[str, list[float]] = {}
@@ -275,6 +294,9 @@ SELECT (SELECT count(*) FROM jobs WHERE status NOT IN ('completed', 'failed', 'c
 """
 
 
+OWNER = re.compile(r"-(\d+)(-[0-9a-f]{8})?$")  # the process that a scratch folder belongs to
+
+
 def _command(process: psutil.Process) -> str:
     try:
         return " ".join(process.cmdline())[:100]
@@ -288,6 +310,9 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=2000, help="about so many; batches count by their items")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--lease", type=float, default=4.0, help="seconds; beat and reap in proportion")
+    parser.add_argument("--recovery", action="store_true", help="time recoveries instead")
+    parser.add_argument("--samples", type=int, default=40, help="idle starts that are timed")
+    parser.add_argument("--rounds", type=int, default=10, help="times that each other recovery is timed")
     parser.add_argument("--apis", type=int, default=2)
     parser.add_argument("--workers", type=int, default=3)
     parser.add_argument(

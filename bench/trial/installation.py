@@ -225,11 +225,12 @@ class Installation:
 
     def _environment(self, role: Role | None) -> dict[str, str]:
         given = {name: text for name, text in os.environ.items() if not name.startswith("AFFIDAVIT_")}
-        url = urlsplit(self.servers.database_url)
+        url = urlsplit(self.servers.service_url)
         if role is not None:
             url = url._replace(netloc=f"{url.username}:{url.password}@127.0.0.1:{role.proxy.port}")
         values = {
             "database_url": urlunsplit(url),
+            "database_owner_url": self.servers.database_url,
             "redis_url": self.servers.redis_url,
             "secret_key": SECRET_KEY,
             "data_dir": self.data,

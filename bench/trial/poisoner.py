@@ -19,7 +19,7 @@ LOOK_SECONDS = 0.02
 POISONED = """
 SELECT t.id FROM job_tasks t JOIN jobs j ON j.id = t.job_id JOIN documents d ON d.id = j.document_id
 WHERE d.sha256 = ANY($1) AND t.status = 'running'
-AND j.environment_id <> (SELECT id FROM environments WHERE name = 'reference')
+AND j.environment_id IS DISTINCT FROM (SELECT id FROM environments WHERE name = 'reference')
 """
 
 
