@@ -37,7 +37,7 @@ WHERE (environment_id, sha256) > ($1, $2) ORDER BY environment_id, sha256 LIMIT 
 _COUNT: Final = """
 SELECT greatest(
     (SELECT reltuples::bigint FROM pg_class WHERE oid = 'blob_refs'::regclass),
-    (SELECT count(*) FROM (SELECT FROM blob_refs LIMIT 10000) some)) AS blobs
+    (SELECT count(*) FROM (SELECT FROM blob_refs LIMIT 10000) AS first)) AS blobs
 """
 
 _RECORD: Final = """

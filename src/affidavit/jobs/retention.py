@@ -191,7 +191,7 @@ async def _delete(db: Database, which: TextClause, ttl: timedelta) -> bool:
 
 
 async def _forget_jobs(db: Database, ttl: timedelta) -> bool:
-    """Delete the rows of some jobs, and the tombstones of what came with them; tell whether there were any."""
+    """Delete the rows of some jobs with the tombstones of what came with them; tell if there were any."""
     async with db.begin(SYSTEM) as session:
         forgotten = (await session.execute(_OLD_JOBS, {"ttl": ttl})).scalars().all()
         sources = sorted({document_id for document_id in forgotten if document_id is not None})
