@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import importlib.metadata
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -19,11 +20,13 @@ import structlog
 
 from affidavit.documents.orphans import find_orphans
 from affidavit.documents.scrub import Pace, scrub
+from affidavit.engine.ocr import reader_programs, reading_paths
 from affidavit.engine.ocr.neural import ENVIRONMENT
 from affidavit.engine.spec import Limits
 from affidavit.engine.versions import reading_versions
 from affidavit.infra import isolation, metrics, tracing
 from affidavit.infra.blobs import open_store
+from affidavit.infra.bubblewrap import Wrapping
 from affidavit.infra.db import Database
 from affidavit.infra.exposition import exposed
 from affidavit.infra.fetch import FetchPolicy
@@ -32,10 +35,12 @@ from affidavit.infra.queue import Doorbell
 from affidavit.infra.sandbox import Identity, SandboxHost, Walls
 from affidavit.infra.scratch import claim_scratch, sweep_scratch
 from affidavit.infra.secrets import Vault
+from affidavit.infra.wall_trial import are_walls_held
 from affidavit.jobs import execution, retention, sweep
 from affidavit.jobs.claim import Claim, ExecutionPolicy
 from affidavit.jobs.retention import Retention
 from affidavit.jobs.runner import Runner, Workshop
+from affidavit.jobs.slots import Slots
 from affidavit.settings import Settings, from_environment
 from affidavit.webhooks import expiry
 from affidavit.webhooks.leasing import Limits as SendLimits
@@ -52,6 +57,7 @@ PATROL_SECONDS: Final = 60.0  # what has a pace of its own is looked at so often
 # Far above the longest upload: whoever wrote a draft that is older has died.
 STALE_DRAFT: Final = timedelta(hours=1)
 STARTUP_RETRY_SECONDS: Final = 1.0
+CLAIM_SECONDS: Final = 10.0  # half a lease: a claim that takes longer would not be worth having
 ANSWER_BYTES: Final = 16 * 1024  # of a webhook's answer that are read; what follows is not waited for
 RING_AHEAD: Final = 2  # rings per slot that may be outstanding, so that the order is decided late
 
@@ -63,10 +69,12 @@ class Worker:
         self._shop = shop
         self._settings = settings
         self._runner = Runner(shop)
-        self._name = f"{socket.gethostname()}:{os.getpid()}"
+        # A container's host and number may be those of the one before it; this name no other process had.
+        self._name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         self._sender = Sender(shop.db, Vault(settings.secret_key.get_secret_value()), send_policy(settings))
         self._wake = asyncio.Event()
         self._running: set[asyncio.Task[None]] = set()
+        self._is_unsure = False  # whether a claim may have been granted whose answer did not come
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set, then drain."""
@@ -87,26 +95,36 @@ class Worker:
         # Never cancelled: a claim that is committed while nobody waits for it any more would cost its
         # task a lease, and a try.
         while not stop.is_set():
-            held = None
-            if len(self._running) < self._settings.worker_slots:
-                held = await self._claim()
+            held = await self._claim() if self._shop.slots.is_free else None
             if held is None:
                 await self._rest()
                 continue
-            task = asyncio.create_task(self._runner.run(held))
+            self._shop.slots.take(held)
+            task = asyncio.create_task(self._work(held))
             self._running.add(task)
-            task.add_done_callback(self._ended)
+            task.add_done_callback(self._running.discard)
 
     async def _claim(self) -> Claim | None:
+        db, slots = self._shop.db, self._shop.slots
         try:
-            return await execution.claim(self._shop.db, self._name, self._shop.policy.lease)
+            async with asyncio.timeout(CLAIM_SECONDS):
+                if self._is_unsure:
+                    await execution.release_strays(db, self._name, slots.held)
+                    self._is_unsure = False
+                lease = self._shop.policy.lease
+                with metrics.CLAIM_SECONDS.time():
+                    return await execution.claim(db, self._name, lease, short_only=slots.is_kept)
         except Exception as error:  # noqa: BLE001 - the database may be away; try again
             log.warning("claim.failed", error=type(error).__name__)
+            self._is_unsure = True
             return None
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._running.discard(task)
-        self._wake.set()
+    async def _work(self, held: Claim) -> None:
+        try:
+            await self._runner.run(held)
+        finally:
+            self._shop.slots.leave(held)
+            self._wake.set()
 
     async def _rest(self) -> None:
         try:
@@ -131,17 +149,17 @@ class Worker:
         ahead = RING_AHEAD * settings.worker_slots
         return [
             self._shop.doorbell.listen(self._wake.set),
-            _every(settings.reap_seconds, lambda: sweep.reap(db, self._shop.policy)),
-            _every(settings.reap_seconds, lambda: sweep.expire_late(db)),
-            _every(TIDY_SECONDS, lambda: sweep.tidy(db)),
-            _every(RING_SECONDS, lambda: sweep.ring_due(db, self._shop.doorbell, ahead)),
-            _every(settings.result_purge_seconds, lambda: retention.purge(db, kept)),
-            _every(settings.result_purge_seconds, lambda: retention.collect(db, blobs)),
-            _every(PATROL_SECONDS, lambda: find_orphans(db, blobs, self._name)),
-            _every(PATROL_SECONDS, lambda: blobs.sweep_staging(STALE_DRAFT)),
-            _every(PATROL_SECONDS, self._sweep_scratch),
+            _every("reap", settings.reap_seconds, lambda: sweep.reap(db, self._shop.policy)),
+            _every("deadlines", settings.reap_seconds, lambda: sweep.expire_late(db)),
+            _every("tidy", TIDY_SECONDS, lambda: sweep.tidy(db)),
+            _every("ring", RING_SECONDS, lambda: sweep.ring_due(db, self._shop.doorbell, ahead)),
+            _every("retention", settings.result_purge_seconds, lambda: retention.purge(db, kept)),
+            _every("collect", settings.result_purge_seconds, lambda: retention.collect(db, blobs)),
+            _every("orphans", PATROL_SECONDS, lambda: find_orphans(db, blobs, self._name)),
+            _every("staging", PATROL_SECONDS, lambda: blobs.sweep_staging(STALE_DRAFT)),
+            _every("scratch", PATROL_SECONDS, self._sweep_scratch),
             *self._scrubbing(),
-            _every(settings.result_purge_seconds, lambda: expiry.sweep(db, log_kept)),
+            _every("webhooks", settings.result_purge_seconds, lambda: expiry.sweep(db, log_kept)),
         ]
 
     async def _sweep_scratch(self) -> None:
@@ -153,7 +171,9 @@ class Worker:
         if not settings.scrub_days:
             return []
         pace = Pace(timedelta(days=settings.scrub_days), settings.scrub_bytes_per_second)
-        return [_every(PATROL_SECONDS, lambda: scrub(self._shop.db, self._shop.blobs, self._name, pace))]
+        return [
+            _every("scrub", PATROL_SECONDS, lambda: scrub(self._shop.db, self._shop.blobs, self._name, pace))
+        ]
 
 
 def retention_of(settings: Settings) -> Retention:
@@ -167,12 +187,13 @@ def retention_of(settings: Settings) -> Retention:
     )
 
 
-async def _every(seconds: float, sweep_once: Callable[[], Awaitable[object]]) -> None:
+async def _every(name: str, seconds: float, sweep_once: Callable[[], Awaitable[object]]) -> None:
     while True:
         try:
-            await sweep_once()
+            with metrics.sweeping(name):
+                await sweep_once()
         except Exception as error:  # noqa: BLE001 - the next round may succeed
-            log.warning("sweep.failed", error=type(error).__name__, detail=str(error)[:200])
+            log.warning("sweep.failed", sweep=name, error=type(error).__name__)
         await asyncio.sleep(seconds)
 
 
@@ -184,7 +205,13 @@ def open_workshop(settings: Settings, scratch: Path) -> Workshop:
         blobs=open_store(settings.blob_url, scratch=settings.data_dir / "staging"),
         doorbell=Doorbell(settings.redis_url),
         host=SandboxHost(
-            entry=ENTRY, warm_up=WARM_UP, environment=dict(ENVIRONMENT), user=user, scratch=scratch / "host"
+            entry=ENTRY,
+            warm_up=WARM_UP,
+            environment=dict(ENVIRONMENT),
+            user=user,
+            scratch=scratch / "host",
+            readable=reading_paths(),
+            wrapping=Wrapping(settings.sandbox),
         ),
         opener=Vault(settings.secret_key.get_secret_value()),
         policy=ExecutionPolicy(
@@ -205,12 +232,15 @@ def open_workshop(settings: Settings, scratch: Path) -> Workshop:
         ),
         walls=Walls(
             address_space_bytes=settings.sandbox_address_space_bytes,
+            disk_bytes=settings.sandbox_disk_bytes,
+            files=settings.sandbox_files,
             no_progress=timedelta(seconds=settings.task_no_progress_seconds),
             total=timedelta(seconds=settings.task_total_seconds),
         ),
         fetching=fetch_policy(settings),
         scratch=scratch,
         engine_versions=reading_versions(),
+        slots=Slots(settings.worker_slots),
     )
 
 
@@ -293,6 +323,8 @@ def main(arguments: Sequence[str]) -> int:
     parser.parse_args(arguments)
     settings = from_environment()
     configure(level=settings.log_level, form=settings.log_format)
+    if settings.strict and not are_walls_held(settings.sandbox_user, settings.sandbox, reader_programs()):
+        return 1  # it has been logged which are not
     version = importlib.metadata.version("affidavit")
     metrics.BUILD.info({"version": version, "role": "worker"})
     tracing.start(settings.otel_endpoint, role="worker", version=version)

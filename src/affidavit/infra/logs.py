@@ -40,7 +40,7 @@ FIELDS: Final = frozenset(
         # a request
         "method", "path", "route",
         # a delivery: `origin` is the scheme and the host of its receiver
-        "message_id", "event_type", "origin", "status_code", "failure", "latency_ms", "told",
+        "message_id", "event_type", "origin", "status_code", "failure", "latency_ms", "told", "hint",
         # of the loggers themselves
         "event", "level", "timestamp", "logger", "_record", "_from_structlog",
     }
