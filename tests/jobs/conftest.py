@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 
@@ -93,10 +94,19 @@ def submission(seed: str = "a", **changes: object) -> Submission:
 async def shop(db: Database, blobs: BlobStore, doorbell: Doorbell, tmp_path: Path) -> AsyncIterator[Workshop]:
     for folder in (tmp_path, *tmp_path.parents[:3]):
         folder.chmod(0o755)  # what a dropped user must pass through to its own folder
+    async with workshop(db, blobs, doorbell, tmp_path) as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def workshop(
+    db: Database, blobs: BlobStore, doorbell: Doorbell, tmp_path: Path, **environment: str
+) -> AsyncIterator[Workshop]:
+    """Give what a worker works with; `environment` is that of its children."""
     host = SandboxHost(
         entry="engine_double:run",
         warm_up=None,
-        environment={},
+        environment=environment,
         user=Identity.named("nobody"),
         scratch=tmp_path / "host",
         modules=[HERE],

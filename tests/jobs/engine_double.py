@@ -1,7 +1,7 @@
 """An engine that does what the document says: reads pages of no content, fails, lies or hangs.
 
 The document is JSON: `{"pages": count, "fail": [...], "skip": [...], "stray": n, "hang": n, "slow": s}`,
-each but the first optional. `stray` is told of though nobody asked, the child hangs before page `hang`, and
+each but the first optional. With MENDED in the environment no page fails. `stray` is told of though nobody asked, the child hangs before page `hang`, and
 takes `slow` seconds for each.
 """
 
@@ -45,16 +45,20 @@ def read(script, request, workspace, emit):
             time.sleep(600)
         if number in request["have"] or number in script.get("skip", []):
             continue
-        if number in script.get("fail", []):
+        if number in failing(script):
             emit({"type": "page_failed", "number": number, "code": "PAGE_FAILED", "message": "It failed."})
             continue
         file = written(workspace, f"page-{number:04d}.json.zst", f"page {number}")
         emit({"type": "page", "number": number, **file, "source": "native", "image": None})
     if request["pages"] is None and script["pages"] <= request["batch"]:
-        if script.get("fail"):
-            return refusal(script["fail"])
+        if failing(script):
+            return refusal(failing(script))
         emit({"type": "result", **written(workspace, "result.json.zst", "whole"), "complete": True})
     return None
+
+
+def failing(script):
+    return [] if os.environ.get("MENDED") else script.get("fail", [])
 
 
 def refusal(pages):

@@ -120,7 +120,7 @@ _JOB: Final[Mapping[str, Kind]] = {
     "OCR_UNAVAILABLE": Kind(None, "OCR engine unavailable", "Choose another of /v1/capabilities."),
     "OCR_FAILED": Kind(None, "OCR failed", "Submit it again."),
     "PAGE_FAILED": Kind(None, "A page failed", "Set options.allow_partial to take the others."),
-    "PAGES_FAILED": Kind(None, "Pages failed", "Submit it again, or set options.allow_partial."),
+    "PAGES_FAILED": Kind(None, "Pages failed", "Retry the job, which reads only those, or set options.allow_partial."),
     "ENGINE_ERROR": Kind(None, "The engine failed", "Submit it again."),
     "SOURCE_UNREACHABLE": Kind(None, "Source unreachable", "Check the URL, or upload the file."),
     "SOURCE_TIMEOUT": Kind(None, "Source too slow", "Try again later, or upload the file."),

@@ -292,7 +292,7 @@ def pages_failed(pages: list[int]) -> JobError:
     more = f" and {len(pages) - 20} more" if len(pages) > 20 else ""
     return JobError(
         code="PAGES_FAILED",
-        message=f"Pages {shown}{more} could not be read. Submit the job again to read only those anew, "
+        message=f"Pages {shown}{more} could not be read. Retry the job to read only those anew, "
         "or set options.allow_partial to take the others.",
         category="engine",
         phase="read",
