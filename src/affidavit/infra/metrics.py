@@ -66,9 +66,6 @@ DELIVERIES_PENDING: Final = _gauge("webhook_deliveries_pending", "Deliveries tha
 DELIVERY_AGE: Final = _gauge(
     "webhook_delivery_oldest_due_seconds", "How long the oldest due delivery is overdue."
 )
-DEAD_LETTERS: Final = _gauge(
-    "webhook_deliveries_dead", "Deliveries that were given up and may be redelivered."
-)
 GAUGES_FAILED: Final = _counter(
     "database_gauges_failed_total", "Scrapes at which the database did not answer."
 )
@@ -122,6 +119,9 @@ DELIVERY_LAG: Final = _histogram(
 )
 FIRST_ATTEMPT_LAG: Final = _histogram(
     "webhook_first_attempt_lag_seconds", "From the event to the first attempt.", _DELIVERY
+)
+DEAD_LETTERS: Final = _counter(
+    "webhook_dead_letters_total", "Deliveries given up after their last attempt; they may be redelivered."
 )
 ENDPOINTS_DISABLED: Final = _counter(
     "webhook_endpoints_disabled_total", "Endpoints disabled, by why.", ("reason",)

@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from affidavit.infra import metrics
 from affidavit.infra.db import Database
+from affidavit.webhooks import gauges as webhook_gauges
 
 FRESH_SECONDS: Final = 2.0  # two scrapers, or two that overlap, share one look
 PATIENCE_SECONDS: Final = 3.0  # an absent database must not cost the scrape its other figures
@@ -48,6 +49,7 @@ class Gauges:
                 async with asyncio.timeout(PATIENCE_SECONDS):
                     _set_tasks(await self._db.fetch(_TASKS))
                     _set_jobs(await self._db.fetch(_JOBS))
+                    await webhook_gauges.refresh(self._db)
             except Exception:  # noqa: BLE001 - whatever is wrong with it, the other figures are wanted now
                 metrics.GAUGES_FAILED.inc()
             self._asked_at = time.monotonic()
