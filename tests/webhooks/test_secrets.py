@@ -111,7 +111,7 @@ async def test_own_secret_of_a_submission_signs_and_the_default_does_not(
 ) -> None:
     own = new_secret()
     await desk.completed_job(webhook=WebhookRef(receiver.url(), own))
-    default = await desk.webhooks.reveal_default_secret(ENV)
+    default = await desk.webhooks.default_secrets.reveal(ENV)
 
     await desk.send_all()
 
@@ -126,17 +126,17 @@ async def test_default_secret_is_made_at_first_use_and_can_be_shown_once(
     await desk.completed_job(webhook=WebhookRef(receiver.url()))
     await desk.send_all()
 
-    shown = await desk.webhooks.reveal_default_secret(ENV)
+    shown = await desk.webhooks.default_secrets.reveal(ENV)
 
     assert verifies(receiver.messages[0], shown.secret or "")
     with pytest.raises(Conflict) as refusal:
-        await desk.webhooks.reveal_default_secret(ENV)
+        await desk.webhooks.default_secrets.reveal(ENV)
     assert refusal.value.specific_code == "WEBHOOK_SECRET_SHOWN"
 
 
 async def test_default_secret_rotates_with_an_overlap(desk: Desk, receiver: Receiver) -> None:
-    old = (await desk.webhooks.reveal_default_secret(ENV)).secret or ""
-    made = await desk.webhooks.rotate_default_secret(ENV, HOUR)
+    old = (await desk.webhooks.default_secrets.reveal(ENV)).secret or ""
+    made = await desk.webhooks.default_secrets.rotate(ENV, HOUR)
     await desk.completed_job(webhook=WebhookRef(receiver.url()))
 
     await desk.send_all()
@@ -147,11 +147,11 @@ async def test_default_secret_rotates_with_an_overlap(desk: Desk, receiver: Rece
 
 
 async def test_default_secrets_of_environments_are_their_own(desk: Desk, other: Desk) -> None:
-    mine = await desk.webhooks.reveal_default_secret(desk.environment_id)
+    mine = await desk.webhooks.default_secrets.reveal(desk.environment_id)
 
     with pytest.raises(NotFound):
-        await other.webhooks.default_secret(other.environment_id)
-    theirs = await other.webhooks.reveal_default_secret(other.environment_id)
+        await other.webhooks.default_secrets.get(other.environment_id)
+    theirs = await other.webhooks.default_secrets.reveal(other.environment_id)
 
     assert mine.secret != theirs.secret
 

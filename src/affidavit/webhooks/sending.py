@@ -3,48 +3,37 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import ssl
 import time
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import timedelta
 from http import HTTPStatus
-from typing import Final, Protocol
+from typing import Final
 
 import structlog
 
 from affidavit.infra import context, metrics, tracing
 from affidavit.infra.db import SYSTEM, Database, is_unavailable
 from affidavit.infra.fetch import FetchPolicy
-from affidavit.infra.fetch_errors import AddressForbidden, FetchError, TimedOut, TlsFailed, UrlInvalid
+from affidavit.infra.fetch_errors import FetchError
 from affidavit.infra.fetch_network import Resolver
-from affidavit.infra.post import Answer, Broken, post
+from affidavit.infra.post import Answer, post
 from affidavit.infra.secrets import SecretUnreadable
 from affidavit.webhooks import ending, leasing, repository
 from affidavit.webhooks.event import DisabledReason, Failure
+from affidavit.webhooks.judgement import classify, judge, read_head, read_retry_after
 from affidavit.webhooks.leasing import Leased, Limits, Outcome, Settled
 from affidavit.webhooks.rendering import origin
 from affidavit.webhooks.schedule import Schedule
+from affidavit.webhooks.secret import Sealer
 from affidavit.webhooks.signing import new_secret, signed_headers
 
 log = structlog.get_logger()
 
 MARGIN: Final = timedelta(seconds=10)  # of a lease after the POST's deadline, to write the outcome
 MARK_RETRY_SECONDS: Final = 0.2
-HEAD_BYTES: Final = 1024  # of an answer's body that are kept
 THROTTLING: Final = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
 MAX_THROTTLE: Final = timedelta(minutes=5)  # how long one Retry-After holds up all of a receiver's messages
-_SECONDS: Final = re.compile(r"\d{1,9}\Z")
-_UNPRINTABLE: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
-
-
-class Sealer(Protocol):
-    """Opens what was sealed, and seals the default secret that nobody has made yet."""
-
-    def seal(self, plain: bytes, owner: str) -> bytes: ...
-
-    def open(self, sealed: bytes, owner: str) -> bytes: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +156,7 @@ class Sender:
         except SecretUnreadable:
             failure = Failure.SECRET_UNREADABLE
         except FetchError as error:
-            failure = _failure(error)
+            failure = classify(error)
         latency = time.monotonic() - began
         return self._outcome(held, answer, failure, latency)
 
@@ -200,15 +189,15 @@ class Sender:
         self, held: Leased, answer: Answer | None, failure: Failure | None, latency: float
     ) -> Outcome:
         status = None if answer is None else answer.status
-        error = failure if status is None else _judge(status)
-        wait = None if answer is None or status not in THROTTLING else _retry_after(answer.retry_after)
+        error = failure if status is None else judge(status)
+        wait = None if answer is None or status not in THROTTLING else read_retry_after(answer.retry_after)
         is_last = status == HTTPStatus.GONE
         return Outcome(
             started_at=held.leased_at,
             latency_ms=round(latency * 1000),
             status_code=status,
             error=error,
-            response_head=None if answer is None else _head(answer.body),
+            response_head=None if answer is None else read_head(answer.body),
             retry_in=None if is_last else self._policy.schedule.delay_after(held.attempts + 1, wait),
             throttle=None if wait is None else min(wait, MAX_THROTTLE),
         )
@@ -260,44 +249,3 @@ def _count(held: Leased, outcome: Outcome, settled: Settled | None) -> None:
         metrics.FIRST_ATTEMPT_LAG.observe(lag)
     if outcome.error is None:
         metrics.DELIVERY_LAG.observe(lag + outcome.latency_ms / 1000)
-
-
-def _judge(status: int) -> Failure | None:
-    if HTTPStatus.OK <= status < HTTPStatus.MULTIPLE_CHOICES:
-        return None
-    return Failure.REDIRECT if status < HTTPStatus.BAD_REQUEST else Failure.STATUS
-
-
-def _failure(error: FetchError) -> Failure:
-    match error:
-        case AddressForbidden():
-            return Failure.ADDRESS_FORBIDDEN
-        case UrlInvalid():
-            return Failure.URL_INVALID
-        case TimedOut():
-            return Failure.TIMEOUT
-        case TlsFailed():
-            return Failure.TLS
-        case Broken():
-            return Failure.BROKEN
-    return Failure.UNREACHABLE
-
-
-def _head(body: bytes) -> str:
-    """Return the first KiB of an answer as text that the database can hold."""
-    return _UNPRINTABLE.sub("\ufffd", body[:HEAD_BYTES].decode("utf-8", "replace"))
-
-
-def _retry_after(value: str | None) -> timedelta | None:
-    """Read a Retry-After, in seconds or as an HTTP date; what is neither says nothing."""
-    if value is None:
-        return None
-    if _SECONDS.match(value := value.strip()):
-        return timedelta(seconds=int(value))
-    try:
-        moment = parsedate_to_datetime(value)
-    except (ValueError, TypeError, OverflowError):
-        return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return max(moment - datetime.now(UTC), timedelta(0))

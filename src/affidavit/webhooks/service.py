@@ -5,35 +5,28 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from affidavit.errors import Conflict, NotFound
 from affidavit.infra.db import Database
-from affidavit.infra.idempotency import Fingerprint, claim
+from affidavit.infra.idempotency import Fingerprint
 from affidavit.infra.ids import is_id, new_id
 from affidavit.webhooks import rendering, repository
+from affidavit.webhooks.default_secret import DefaultSecrets
 from affidavit.webhooks.event import TEST_EVENT, DisabledReason, EndpointStatus, EventType
 from affidavit.webhooks.models import Endpoint
 from affidavit.webhooks.paging import parse_cursor, render_cursor
+from affidavit.webhooks.secret import Sealer, claim_turn, rotated
 from affidavit.webhooks.signing import new_secret
-from affidavit.webhooks.views import DefaultSecretView, DeliveryFilter, DeliveryView, EndpointView, Made, Page
+from affidavit.webhooks.views import DeliveryFilter, DeliveryView, EndpointView, Made, Page
 
 Listed = TypeVar("Listed", EndpointView, DeliveryView)
 
 LIMIT_REACHED: Final = "This environment has the {most} endpoints that are allowed. Delete one first."
 DISABLED: Final = "The endpoint is disabled, so nothing is sent to it. Enable it first."
-SHOWN: Final = "The default secret was shown before and is not shown again. Rotate it to get a new one."
-
-
-class Sealer(Protocol):
-    """Encrypts what must be read again, bound to what it belongs to."""
-
-    def seal(self, plain: bytes, owner: str) -> bytes: ...
-
-    def open(self, sealed: bytes, owner: str) -> bytes: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +54,7 @@ class Webhooks:
         self._db = db
         self._sealer = sealer
         self._policy = policy
+        self.default_secrets = DefaultSecrets(db, sealer, policy.idempotency_ttl)
 
     async def create(
         self,
@@ -129,7 +123,7 @@ class Webhooks:
             replayed = await self._claim(session, environment_id, key, turn) != turn
             if not replayed:
                 sealed = self._sealer.seal(secret.encode(), endpoint_id)
-                columns = await _rotated(session, sealed, endpoint.sealed_secret, overlap)
+                columns = await rotated(session, sealed, endpoint.sealed_secret, overlap)
                 await repository.change_endpoint(session, endpoint_id, columns)
             view = await _view(session, environment_id, endpoint_id)
         return Made(view, None if replayed else secret, replayed)
@@ -203,58 +197,10 @@ class Webhooks:
                 await repository.replace_delivery(session, locked, turn)
             return Made(await _delivery(session, environment_id, answer, None), None, answer != turn)
 
-    async def default_secret(self, environment_id: str) -> DefaultSecretView:
-        """Say how the default secret stands, without its text. Raises NotFound before the first use."""
-        async with self._db.begin(environment_id) as session:
-            return await _default_view(session, environment_id)
-
-    async def reveal_default_secret(
-        self, environment_id: str, key: Fingerprint | None = None
-    ) -> Made[DefaultSecretView]:
-        """Make the default secret, or take the one that was made at first use, and show it once.
-
-        Raises Conflict WEBHOOK_SECRET_SHOWN when it was shown before.
-        """
-        turn = new_id("rot")
-        async with self._db.begin(environment_id) as session:
-            replayed = await self._claim(session, environment_id, key, turn) != turn
-            if replayed:
-                return Made(await _default_view(session, environment_id), None, replayed)
-            sealed = self._sealer.seal(new_secret().encode(), environment_id)
-            await repository.add_default_secret(session, environment_id, sealed)
-            stored = await repository.lock_default_secret(session, environment_id)
-            if stored is None or stored.shown_at is not None:
-                raise Conflict(SHOWN, code="WEBHOOK_SECRET_SHOWN")
-            now = await repository.database_time(session)
-            await repository.change_default_secret(session, environment_id, {"shown_at": now})
-            secret = self._sealer.open(stored.sealed_secret, environment_id).decode()
-            return Made(await _default_view(session, environment_id), secret, replayed)
-
-    async def rotate_default_secret(
-        self, environment_id: str, overlap: timedelta, key: Fingerprint | None = None
-    ) -> Made[DefaultSecretView]:
-        """Make a new default secret; the old one signs too until the overlap ends. Raises NotFound."""
-        secret, turn = new_secret(), new_id("rot")
-        async with self._db.begin(environment_id) as session:
-            stored = await repository.lock_default_secret(session, environment_id)
-            if stored is None:
-                raise NotFound("default secret")
-            replayed = await self._claim(session, environment_id, key, turn) != turn
-            if not replayed:
-                sealed = self._sealer.seal(secret.encode(), environment_id)
-                columns = await _rotated(session, sealed, stored.sealed_secret, overlap)
-                now = await repository.database_time(session)
-                columns |= {"created_at": now, "shown_at": now}
-                await repository.change_default_secret(session, environment_id, columns)
-            view = await _default_view(session, environment_id)
-        return Made(view, None if replayed else secret, replayed)
-
     async def _claim(
-        self, session: AsyncSession, environment_id: str, key: Fingerprint | None, resource_id: str
+        self, session: AsyncSession, environment_id: str, key: Fingerprint | None, turn: str
     ) -> str:
-        if key is None:
-            return resource_id
-        return await claim(session, environment_id, key, resource_id, self._policy.idempotency_ttl)
+        return await claim_turn(session, environment_id, key, turn, self._policy.idempotency_ttl)
 
     async def _refuse_too_many(self, session: AsyncSession, environment_id: str) -> None:
         most = self._policy.max_endpoints
@@ -278,15 +224,6 @@ async def _write_change(session: AsyncSession, endpoint: Endpoint, change: Chang
             await repository.enable(session, endpoint)
         case EndpointStatus.DISABLED if endpoint.status != EndpointStatus.DISABLED:
             await repository.disable(session, endpoint, DisabledReason.REQUEST)
-
-
-async def _rotated(
-    session: AsyncSession, sealed: bytes, previous: bytes, overlap: timedelta
-) -> dict[str, object]:
-    if not overlap:
-        return {"sealed_secret": sealed, "sealed_previous": None, "previous_until": None}
-    until = await repository.database_time(session, overlap)
-    return {"sealed_secret": sealed, "sealed_previous": previous, "previous_until": until}
 
 
 async def _view(session: AsyncSession, environment_id: str, endpoint_id: str) -> EndpointView:
@@ -313,13 +250,6 @@ async def _delivery(
     if row is None or endpoint_id not in (None, row.endpoint_id):
         raise NotFound("delivery")
     return rendering.delivery_view(row, await repository.find_attempts(session, delivery_id))
-
-
-async def _default_view(session: AsyncSession, environment_id: str) -> DefaultSecretView:
-    row = await repository.find_default_secret(session, environment_id)
-    if row is None:
-        raise NotFound("default secret")
-    return DefaultSecretView(row.created_at, row.shown_at, row.previous_until if row.has_previous else None)
 
 
 def _page(items: Sequence[Listed], *, is_last: bool) -> Page[Listed]:

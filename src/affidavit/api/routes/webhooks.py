@@ -177,7 +177,7 @@ async def default_secret(request: Request) -> Response:
     """Say how the default secret stands."""
     principal = await authorize(request, Scope.WEBHOOKS_READ)
     refuse_query(request)
-    view = await services(request).webhooks.default_secret(principal.environment_id)
+    view = await services(request).webhooks.default_secrets.get(principal.environment_id)
     return json_response(render_default_secret(view))
 
 
@@ -186,7 +186,7 @@ async def reveal_default_secret(request: Request) -> Response:
     principal = await authorize(request, Scope.WEBHOOKS_WRITE)
     body = await _read(request, EMPTY)
     key = _key(request, body)
-    made = await services(request).webhooks.reveal_default_secret(principal.environment_id, key)
+    made = await services(request).webhooks.default_secrets.reveal(principal.environment_id, key)
     return _made(made, render_default_secret(made.view) | {"secret": made.secret})
 
 
@@ -194,7 +194,7 @@ async def rotate_default_secret(request: Request) -> Response:
     """Make a new default secret and show it."""
     principal = await authorize(request, Scope.WEBHOOKS_WRITE)
     body = await _read(request, ROTATE)
-    made = await services(request).webhooks.rotate_default_secret(
+    made = await services(request).webhooks.default_secrets.rotate(
         principal.environment_id, timedelta(seconds=body.overlap_seconds), _key(request, body)
     )
     return _made(made, render_default_secret(made.view) | {"secret": made.secret}, status=200)
