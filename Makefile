@@ -7,7 +7,7 @@ READY := .venv/.ready
 JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check format bench lock clean
+.PHONY: help demo up test check format bench nemesis controls lock clean
 
 help: ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-8s %s\n", $$1, $$2 }'
@@ -34,6 +34,14 @@ format: $(READY) ## format the code
 bench: $(READY) ## measure, as docs/benchmarks.md describes
 	$(BIN)/python bench/api.py
 	$(BIN)/python bench/jobs.py
+
+nemesis: $(READY) ## break an installation 200 times under 2,000 jobs and judge what is left; about 30 minutes
+	$(BIN)/python bench/nemesis.py --json nemesis.json
+	$(BIN)/python bench/nemesis.py --recovery
+	$(BIN)/python bench/controls.py
+
+controls: $(READY) ## switch each guard off in turn and demand that a test turns red
+	$(BIN)/python bench/controls.py
 
 lock: $(READY) ## resolve the dependencies anew into uv.lock
 	$(BIN)/uv lock --upgrade

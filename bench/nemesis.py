@@ -21,6 +21,8 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from math import inf
 from pathlib import Path
 from random import Random
 
@@ -93,6 +95,19 @@ SETTINGS: dict[str, object] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Injected:
+    """A fault that was injected; `seconds` is None when it was not over within a minute."""
+
+    name: str
+    seconds: float | None
+    was_idle: bool
+
+    def __str__(self) -> str:
+        took = "not within a minute" if self.seconds is None else f"{self.seconds:.1f} s"
+        return f"{self.name}: {took}{', nothing ran' if self.was_idle else ''}"
+
+
 class Run:
     """One run over an installation that is up."""
 
@@ -101,7 +116,7 @@ class Run:
         self._site = site
         self._receiver = receiver
         self._rng = Random(f"nemesis {given.seed}")
-        self._recoveries: list[tuple[str, float | None]] = []
+        self._recoveries: list[Injected] = []
 
     def through(self) -> int:
         """Set up, inject all faults, wait for quiet, judge, report."""
@@ -138,10 +153,8 @@ class Run:
             workload.allow(round(workload.size * (number + 0.5) / len(plan)))
             time.sleep(self._rng.uniform(0.0, 0.5))
             self._await_load()
-            seconds = self._inject(fault)
-            self._recoveries.append((fault.name, seconds))
-            shown = "not within a minute" if seconds is None else f"{seconds:.1f} s"
-            print(f"{number:4d}/{len(plan)} {fault.name}: {shown}", flush=True)
+            self._recoveries.append(self._inject(fault))
+            print(f"{number:4d}/{len(plan)} {self._recoveries[-1]}", flush=True)
 
     def _await_load(self) -> None:
         """Wait until there is work that a fault can hit, but not for long."""
@@ -149,12 +162,13 @@ class Run:
         while len(self._site.busy_workers()) < 2 and time.monotonic() < give_up:
             time.sleep(0.05)
 
-    def _inject(self, fault: Fault) -> float | None:
-        """Inject one fault and mend what it broke; return the seconds until nothing was amiss."""
+    def _inject(self, fault: Fault) -> Injected:
+        """Inject one fault, mend what it broke, and time how long anything was amiss."""
         with Recovery(self._site.database_url) as recovery:
             fault.inject(self._site, self._rng)
             self._site.heal()
-            return recovery.wait()
+            seconds = recovery.wait()
+        return Injected(fault.name, seconds, was_idle=recovery.was_idle)
 
     def _await_quiet(self) -> int:
         """Wait until every job and delivery has ended; return how many had not."""
@@ -252,17 +266,17 @@ class Run:
                     judgement.against("no orphans", f"{left.name} in the scratch folder of a worker")
 
     def _report(self, judgement: Judgement, workload: Workload, seconds: float) -> int:
-        kinds: dict[str, list[float]] = {}
-        for name, took in self._recoveries:
-            kinds.setdefault(name, []).append(float("inf") if took is None else took)
+        kinds: dict[str, list[Injected]] = {}
+        for each in self._recoveries:
+            kinds.setdefault(each.name, []).append(each)
         print(
             f"\n{len(self._recoveries)} faults of {len(kinds)} kinds in {seconds:.0f} s, "
-            f"seed {self._given.seed}"
+            f"seed {self._given.seed}\n\n"
+            "| fault | times | of them while tasks ran | recovery p50 s | p99 s | max s |\n"
+            "| --- | --: | --: | --: | --: | --: |"
         )
-        print("\n| fault | times | p50 s | p99 s | max s |\n| --- | --: | --: | --: | --: |")
-        for name, values in sorted(kinds.items()):
-            p50, p99 = percentile(values, 0.5), percentile(values, 0.99)
-            print(f"| {name} | {len(values)} | {p50:.1f} | {p99:.1f} | {max(values):.1f} |")
+        for name, injected in sorted(kinds.items()):
+            print(_row(name, injected))
         print("\n" + "\n".join(f"{name}: {n}" for name, n in sorted(judgement.counts.items())))
         print("answers: " + ", ".join(f"{n} x {what}" for what, n in workload.ledger.answers.most_common()))
         print("receiver: " + ", ".join(f"{n} x {what}" for what, n in self._receiver.manners.most_common()))
@@ -270,17 +284,17 @@ class Run:
             print(f"\n{invariant}: {len(texts)} violations")
             print("\n".join(f"  {text}" for text in texts[:MOST_SHOWN]))
         print("\nNo invariant was broken." if judgement.is_clean else "\nBROKEN.")
-        self._write_json(judgement, kinds, seconds)
+        self._write_json(judgement, seconds)
         return 0 if judgement.is_clean else 1
 
-    def _write_json(self, judgement: Judgement, kinds: dict[str, list[float]], seconds: float) -> None:
+    def _write_json(self, judgement: Judgement, seconds: float) -> None:
         if self._given.json is None:
             return
         report = {
             "machine": machine(),
             "command": sys.argv,
             "seconds": seconds,
-            "recovery_seconds": kinds,
+            "faults": [asdict(each) for each in self._recoveries],
             "counts": judgement.counts,
             "violations": {name: texts for name, texts in judgement.violations.items() if texts},
         }
@@ -295,6 +309,13 @@ SELECT (SELECT count(*) FROM jobs WHERE status NOT IN ('completed', 'failed', 'c
 
 
 OWNER = re.compile(r"-(\d+)(-[0-9a-f]{8})?$")  # the process that a scratch folder belongs to
+
+
+def _row(name: str, injected: Sequence[Injected]) -> str:
+    took = [inf if each.seconds is None else each.seconds for each in injected if not each.was_idle]
+    figures = [percentile(took, 0.5), percentile(took, 0.99), max(took)] if took else []
+    shown = " | ".join(f"{figure:.1f}" for figure in figures) or "- | - | -"
+    return f"| {name} | {len(injected)} | {len(took)} | {shown} |"
 
 
 def _command(process: psutil.Process) -> str:

@@ -24,7 +24,7 @@ class Sort(StrEnum):
     POISON = "poison"  # a scan whose child is killed whenever it is read
 
 
-SHARES = {Sort.TEXT: 70, Sort.LONG: 12, Sort.SCAN: 10, Sort.CORRUPT: 5, Sort.POISON: 3}
+SHARES = {Sort.TEXT: 60, Sort.LONG: 17, Sort.SCAN: 16, Sort.CORRUPT: 5, Sort.POISON: 2}
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,6 +34,7 @@ class Recovery:
     def __init__(self, database_url: str) -> None:
         self._url = database_url
         self._seconds: float | None = None
+        self.was_idle = False  # nothing ran that the fault could hit
         self._is_set_up = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._watch()), daemon=True)
 
@@ -55,6 +56,7 @@ class Recovery:
         rows = await connection.fetch(RUNNING)
         since = await connection.fetchval("SELECT now()")
         ids, attempts = [row["id"] for row in rows], [row["attempt"] for row in rows]
+        self.was_idle = not ids
         self._is_set_up.set()
         started = time.monotonic()
         while time.monotonic() - started < PATIENCE_SECONDS:

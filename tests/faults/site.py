@@ -19,6 +19,13 @@ from bench.trial.proxy import Proxy
 from tests.conftest import migrate
 from tests.stack import PATIENCE, Stack, running
 
+SETTINGS: dict[str, object] = {
+    "webhook_allowed_networks": "127.0.0.0/8",
+    "webhook_allow_http": "true",
+    "webhook_timeout_seconds": 5,
+    "webhook_schedule_scale": 0.001,
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Site:
@@ -32,6 +39,14 @@ class Site:
     @property
     def bell(self) -> redis.Redis:
         return redis.Redis.from_url(self.servers.redis_url, socket_timeout=10)
+
+    def start(self) -> None:
+        """Start the API and the worker, each behind its proxy."""
+        self.stack.start_api(database_url=self.stack.through(self.api_line.port))
+        self.restart_worker()
+
+    def restart_worker(self) -> None:
+        self.stack.start_worker(database_url=self.stack.through(self.worker_line.port))
 
     def server(self, name: str) -> list[psutil.Process]:
         """Return a server's process and its children."""
@@ -93,8 +108,10 @@ def site_in(folder: Path) -> Iterator[Site]:
         with (
             Proxy(port) as api_line,
             Proxy(port) as worker_line,
-            running(servers.database_url, servers.redis_url, folder / "stack", start=False) as stack,
+            running(
+                servers.database_url, servers.redis_url, folder / "stack", start=False, **SETTINGS
+            ) as stack,
         ):
-            stack.start_api(database_url=stack.through(api_line.port))
-            stack.start_worker(database_url=stack.through(worker_line.port))
-            yield Site(stack, servers, api_line, worker_line)
+            site = Site(stack, servers, api_line, worker_line)
+            site.start()
+            yield site

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import contextlib
+import json
 import pickle
 import time
 from collections.abc import Callable
@@ -10,16 +13,22 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import asyncpg
+import psutil
 import pytest
 import redis
+from standardwebhooks.webhooks import Webhook
 
 from affidavit.infra.queue import QUEUE_NAME
 from tests.documents import text_pdf
+from tests.faults.receiver import Answer, Receiver
 from tests.faults.scans import OCR, scan_of_pages
 from tests.faults.site import Site
 from tests.stack import until
 
 ACCEPTANCE = b'"operation"'  # stands in the parameters of the statement that accepts a submission
+SECRET = "whsec_" + base64.b64encode(b"a secret of the receiver, 32 byte").decode()
+ENDS = "SELECT status FROM job_events WHERE job_id = $1 AND status NOT IN ('queued', 'processing')"
+DELIVERIES = "SELECT status, attempts FROM webhook_deliveries WHERE job_id = $1"
 COMMITS = 5  # of a job of one page: its claim, its news and its end, and some of the sweeps
 
 
@@ -190,3 +199,86 @@ def test_a_process_that_cannot_reach_its_database_comes_back_by_itself(site: Sit
     for line in (site.api_line, site.worker_line):
         line.restore()
     site.assert_done_once(site.post_until_accepted(text_pdf("Cut off"), key="cut-off"))
+
+
+def test_an_answer_to_a_webhook_that_is_lost_brings_it_again_with_the_same_id(site: Site) -> None:
+    with Receiver(answers=[Answer.DROPPED, Answer.FAILED, Answer.ACCEPTED]) as receiver:
+        job_id = site.stack.submit(
+            text_pdf("Told three times"), webhook=json.dumps({"url": receiver.url, "secret": SECRET})
+        )
+        until(lambda: len(receiver.heard) == 3, "the third attempt")
+        site.assert_done_once(job_id)
+        until(
+            lambda: site.stack.rows(DELIVERIES, job_id) == [{"status": "delivered", "attempts": 3}],
+            "the delivery to be marked",
+        )
+    assert len({(heard.id, heard.body) for heard in receiver.heard}) == 1
+    for heard in receiver.heard:
+        Webhook(SECRET).verify(heard.body, heard.headers)
+
+
+def test_a_sender_that_dies_after_the_post_sends_it_again_with_the_same_id(site: Site) -> None:
+    with Receiver(answers=[Answer.HUNG, Answer.ACCEPTED]) as receiver:
+        job_id = site.stack.submit(
+            text_pdf("Told twice"), webhook=json.dumps({"url": receiver.url, "secret": SECRET})
+        )
+        until(lambda: len(receiver.heard) == 1, "the first attempt")
+        site.stack.kill("worker")
+        site.restart_worker()
+        until(lambda: len(receiver.heard) == 2, "the second attempt")
+        site.assert_done_once(job_id)
+    assert len({(heard.id, heard.body) for heard in receiver.heard}) == 1
+
+
+def test_a_flipped_bit_of_a_result_is_found_when_it_is_read(site: Site) -> None:
+    job_id = site.stack.submit(text_pdf("Whole, for now"))
+    site.assert_done_once(job_id)
+    (row,) = site.stack.rows("SELECT environment_id, result_sha256 FROM jobs WHERE id = $1", job_id)
+    (blob,) = (site.stack.folder / "blobs").rglob(row["result_sha256"])
+    good = blob.read_bytes()
+    blob.chmod(0o600)
+    try:
+        blob.write_bytes(good[:-1] + bytes([good[-1] ^ 1]))
+        answer = site.stack.client.get(f"/v1/jobs/{job_id}/result")
+        assert answer.status_code == 500
+        assert answer.headers["content-type"] == "application/problem+json"
+    finally:
+        blob.write_bytes(good)
+    assert site.stack.client.get(f"/v1/jobs/{job_id}/result").status_code == 200
+
+
+def test_cancels_that_race_with_the_end_leave_each_job_one_end(site: Site) -> None:
+    job_ids = [site.stack.submit(text_pdf(f"Racing {number}")) for number in range(12)]
+    for at, job_id in enumerate(job_ids):
+        until(lambda at=at: sum_done(site, job_ids) >= at // 2, "some to be done")
+        site.stack.client.delete(f"/v1/jobs/{job_id}")
+    for job_id in job_ids:
+        status = site.stack.await_end(job_id)["status"]
+        assert site.stack.rows(ENDS, job_id) == [{"status": status}]
+        charged = site.stack.rows("SELECT FROM usage_records WHERE job_id = $1", job_id)
+        assert len(charged) == (status == "completed")
+
+
+def sum_done(site: Site, job_ids: list[str]) -> int:
+    """Count those that have ended."""
+    statement = "SELECT count(*) AS n FROM jobs WHERE id = ANY($1) AND status IN ('completed', 'canceled')"
+    return int(site.stack.rows(statement, job_ids)[0]["n"])
+
+
+def test_a_power_cut_loses_nothing_that_was_accepted(site: Site) -> None:
+    """The last of this file: everything is killed at once, and started again."""
+    job_ids = [site.stack.submit(scan_of_pages(6), options=OCR)]
+    until(lambda: site.stack.readers("worker") != [], "the document to be read")
+    job_ids += [site.stack.submit(text_pdf(f"Accepted before the cut {n}")) for n in range(4)]
+    victims = [*site.server("postgres"), *site.server("valkey")]
+    for name in ("api", "worker"):
+        site.stack.kill(name)
+    for process in victims:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(victims, timeout=20)
+    site.servers.revive()
+    site.start()
+    site.stack.await_api()
+    for job_id in job_ids:
+        site.assert_done_once(job_id)
