@@ -30,6 +30,7 @@ from affidavit.engine.errors import (
     PasswordIncorrect,
     PasswordRequired,
     PixelLimitExceeded,
+    SideLimitExceeded,
     UnsupportedFormat,
 )
 from affidavit.engine.pipeline import Source, open_document
@@ -199,7 +200,7 @@ def test_plain_text_is_read_with_boxes() -> None:
 def test_image_with_too_long_a_side_is_told_of_its_side() -> None:
     data = encoded(IMAGE, "PNG")
     assert open_document(Source(data), spec(limits=Limits(side_pixels=40))).page_count == 1
-    with pytest.raises(PixelLimitExceeded, match="40 pixels on its longer side and the limit is 39"):
+    with pytest.raises(SideLimitExceeded, match="40 pixels on its longer side and the limit is 39"):
         open_document(Source(data), spec(limits=Limits(side_pixels=39)))
 
 

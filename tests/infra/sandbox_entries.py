@@ -329,6 +329,20 @@ def fork_bomb(request, document, workspace, emit):
     emit({"type": "forked", "count": number})
 
 
+def take_memory(request, document, workspace, emit):
+    bytearray(request["size"])
+
+
+def fork(request, document, workspace, emit):
+    """Have `count` processes at once."""
+    reading, _writing = os.pipe()
+    for _ in range(request["count"]):
+        if os.fork() == 0:
+            os.close(_writing)
+            os.read(reading, 1)
+            os._exit(0)
+
+
 def fork_past_the_limit(request, document, workspace, emit):
     while os.fork() != 0:
         pass

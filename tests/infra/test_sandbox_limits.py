@@ -64,8 +64,8 @@ async def test_files_at_the_limit_are_kept(host, tmp_path):
 async def test_one_file_past_the_limit_ends_the_child(host, tmp_path, stay):
     outcome = await run(host, tmp_path, Walls(files=5), **files(6, stay=stay), given=3)
 
-    assert outcome.ending is Ending.OVERFLOWED
-    assert outcome.failure.code == "ENGINE_DISK_LIMIT"
+    assert outcome.ending is Ending.TOO_MANY_FILES
+    assert outcome.failure.code == "ENGINE_FILE_LIMIT"
     assert not outcome.failure.retryable
 
 
@@ -95,7 +95,7 @@ async def test_full_folder_ends_no_other_child(host, tmp_path):
         run(host, folders[0], walls, **files(50, stay=True)), run(host, folders[1], walls, **files(2))
     )
 
-    assert full.ending is Ending.OVERFLOWED
+    assert full.ending is Ending.TOO_MANY_FILES
     assert good.ending is Ending.FINISHED
 
 
@@ -108,6 +108,27 @@ def test_use_counts_what_lies_in_folders_and_what_is_longer_than_its_room(tmp_pa
 
     assert found.files == 2
     assert found.size_bytes >= 1 << 30
+
+
+async def test_processes_at_the_limit_are_started(host, tmp_path):
+    outcome = await run(host, tmp_path, Walls(processes=5), profile=STARTS_PYTHON, do="fork", count=4)
+
+    assert outcome.ending is Ending.FINISHED, outcome.trace
+
+
+async def test_memory_below_the_limit_is_given(host, tmp_path):
+    walls = Walls(address_space_bytes=1 << 30)
+
+    assert (await run(host, tmp_path, walls, do="take_memory", size=1 << 28)).ending is Ending.FINISHED
+
+
+async def test_memory_past_the_limit_is_refused(host, tmp_path):
+    walls = Walls(address_space_bytes=1 << 30)
+
+    outcome = await run(host, tmp_path, walls, do="take_memory", size=1 << 30)
+
+    assert outcome.ending is Ending.OUT_OF_MEMORY
+    assert outcome.failure.code == "ENGINE_OUT_OF_MEMORY"
 
 
 async def test_process_past_the_limit_has_its_own_code(host, tmp_path):

@@ -116,11 +116,16 @@ _JOB: Final[Mapping[str, Kind]] = {
         None, "Too many pages", "Ask for fewer with options.pages, or split the document."
     ),
     "TOO_MANY_PIXELS": Kind(None, "Image too large", "Send it at a lower resolution."),
+    "IMAGE_SIDE_TOO_LONG": Kind(
+        None, "Image too long or too wide", "Send it at a lower resolution, or in parts."
+    ),
     "OUTPUT_TOO_LARGE": Kind(None, "Output too large", "Ask for fewer pages with options.pages."),
     "OCR_UNAVAILABLE": Kind(None, "OCR engine unavailable", "Choose another of /v1/capabilities."),
     "OCR_FAILED": Kind(None, "OCR failed", "Submit it again."),
     "PAGE_FAILED": Kind(None, "A page failed", "Set options.allow_partial to take the others."),
-    "PAGES_FAILED": Kind(None, "Pages failed", "Retry the job, which reads only those, or set options.allow_partial."),
+    "PAGES_FAILED": Kind(
+        None, "Pages failed", "Retry the job, which reads only those, or set options.allow_partial."
+    ),
     "ENGINE_ERROR": Kind(None, "The engine failed", "Submit it again."),
     "SOURCE_UNREACHABLE": Kind(None, "Source unreachable", "Check the URL, or upload the file."),
     "SOURCE_TIMEOUT": Kind(None, "Source too slow", "Try again later, or upload the file."),
@@ -133,6 +138,7 @@ _JOB: Final[Mapping[str, Kind]] = {
     "ENGINE_CRASHED": Kind(None, "The engine crashed", "Submit it again; report it if it stays."),
     "ENGINE_OUT_OF_MEMORY": Kind(None, "Out of memory", "Ask for fewer pages, or lower resolution."),
     "ENGINE_DISK_LIMIT": Kind(None, "Too much written", "Ask for fewer pages."),
+    "ENGINE_FILE_LIMIT": Kind(None, "Too many files", "Ask for fewer pages."),
     "ENGINE_PROCESS_LIMIT": Kind(None, "Too many processes", "Submit it again; tell the operator."),
     "ENGINE_STALLED": Kind(None, "No progress", "Submit it again, or ask for fewer pages."),
     "ENGINE_TIMEOUT": Kind(None, "Took too long", "Ask for fewer pages with options.pages."),

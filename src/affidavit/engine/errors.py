@@ -13,6 +13,7 @@
      ├─ LimitExceeded       a limit of this installation
      │   ├─ PageLimitExceeded   TOO_MANY_PAGES
      │   ├─ PixelLimitExceeded  TOO_MANY_PIXELS
+     │   ├─ SideLimitExceeded   IMAGE_SIDE_TOO_LONG
      │   └─ OutputLimitExceeded OUTPUT_TOO_LARGE
      └─ ReadingError        the engine could not do its part
          ├─ OcrUnavailable      OCR_UNAVAILABLE
@@ -141,9 +142,20 @@ class PageLimitExceeded(LimitExceeded):
 class PixelLimitExceeded(LimitExceeded):
     code = "TOO_MANY_PIXELS"
 
-    def __init__(self, *, limit: int, pixels: int, where: str = "", page: int | None = None) -> None:
+    def __init__(self, *, limit: int, pixels: int, page: int | None = None) -> None:
         super().__init__(
-            f"The image has {pixels} pixels{where} and the limit is {limit}. Send it at a lower resolution.",
+            f"The image has {pixels} pixels and the limit is {limit}. Send it at a lower resolution.",
+            page=page,
+        )
+
+
+class SideLimitExceeded(LimitExceeded):
+    code = "IMAGE_SIDE_TOO_LONG"
+
+    def __init__(self, *, limit: int, pixels: int, page: int | None = None) -> None:
+        super().__init__(
+            f"The image has {pixels} pixels on its longer side and the limit is {limit}. "
+            "Send it at a lower resolution, or in parts.",
             page=page,
         )
 

@@ -48,7 +48,7 @@ class Disk:
         watching = asyncio.ensure_future(self._fill_up())
         try:
             await asyncio.wait({talking, watching}, return_when=asyncio.FIRST_COMPLETED)
-            return talking.result() if talking.done() else self._stopped(Talk())
+            return talking.result() if talking.done() else Talk(stopped=watching.result())
         finally:
             for each in (talking, watching):
                 each.cancel()
@@ -56,18 +56,19 @@ class Disk:
 
     async def judged(self, talk: Talk) -> Talk:
         """Return the talk, or that it was stopped when more lies there than may."""
-        return self._stopped(talk) if await asyncio.to_thread(self._is_too_full) else talk
+        objection = await asyncio.to_thread(self._objection)
+        return talk if objection is None else replace(talk, stopped=objection)
 
-    async def _fill_up(self) -> None:
-        while not await asyncio.to_thread(self._is_too_full):  # noqa: ASYNC110 - the kernel tells nobody
+    async def _fill_up(self) -> Ending:
+        while (objection := await asyncio.to_thread(self._objection)) is None:  # noqa: ASYNC110 - the kernel tells nobody
             await asyncio.sleep(PAUSE_SECONDS)
+        return objection
 
-    def _is_too_full(self) -> bool:
+    def _objection(self) -> Ending | None:
         found = use(self.workspace)
-        return found.files > self.most.files or found.size_bytes > self.most.size_bytes
-
-    def _stopped(self, talk: Talk) -> Talk:
-        return replace(talk, stopped=Ending.OVERFLOWED)
+        if found.size_bytes > self.most.size_bytes:
+            return Ending.OVERFLOWED
+        return Ending.TOO_MANY_FILES if found.files > self.most.files else None
 
 
 def use(folder: Path) -> Use:

@@ -16,6 +16,7 @@ class Ending(StrEnum):
     OUT_OF_MEMORY = "out_of_memory"
     NO_PROCESS = "no_process"
     OVERFLOWED = "overflowed"
+    TOO_MANY_FILES = "too_many_files"
     NO_PROGRESS = "no_progress"
     TIMED_OUT = "timed_out"
     KILLED = "killed"
@@ -54,6 +55,11 @@ FAILURES: Final[dict[Ending, Failure]] = {
     Ending.OVERFLOWED: Failure(
         "ENGINE_DISK_LIMIT",
         "Reading this document writes more to the disk than this installation allows. Ask for fewer pages.",
+        retryable=False,
+    ),
+    Ending.TOO_MANY_FILES: Failure(
+        "ENGINE_FILE_LIMIT",
+        "Reading this document makes more files than this installation allows. Ask for fewer pages.",
         retryable=False,
     ),
     Ending.NO_PROGRESS: Failure(

@@ -18,6 +18,7 @@ from affidavit.jobs.workspace import OutputRejected
 TRIES: Final[Mapping[Ending, int]] = {
     Ending.OUT_OF_MEMORY: 1,
     Ending.OVERFLOWED: 1,
+    Ending.TOO_MANY_FILES: 1,
     Ending.TIMED_OUT: 1,
     Ending.NO_PROCESS: 2,
     Ending.NO_PROGRESS: 2,

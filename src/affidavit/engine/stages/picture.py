@@ -11,7 +11,7 @@ from typing import Self
 from PIL import Image, ImageOps
 
 from affidavit.engine import media
-from affidavit.engine.errors import CorruptDocument, PixelLimitExceeded
+from affidavit.engine.errors import CorruptDocument, PixelLimitExceeded, SideLimitExceeded
 from affidavit.engine.spec import Limits
 from affidavit.engine.stages.sheet import PictureSheet
 
@@ -49,7 +49,7 @@ class ImageFile:
 
     @classmethod
     def open(cls, data: bytes, media_type: str, limits: Limits) -> Self:
-        """Open the image and decode its first frame. Raises CorruptDocument, PixelLimitExceeded."""
+        """Open the image and decode its first frame. Raises CorruptDocument, LimitExceeded."""
         if media_type == media.WEBP:
             _judge(_webp_size(data), limits)  # Pillow makes room for the pixels of a WebP on opening it
         try:
@@ -62,7 +62,7 @@ class ImageFile:
         return opened
 
     def sheet(self, number: int) -> PictureSheet:
-        """Return the frame of this 1-based number. Raises CorruptDocument, PixelLimitExceeded."""
+        """Return the frame of this 1-based number. Raises what `open` raises."""
         image = self._decoded.pop(number, None)
         return PictureSheet(image or self._decode(number), number)
 
@@ -83,8 +83,7 @@ def _judge(size: tuple[int, int], limits: Limits, page: int | None = None) -> No
     if width * height > limits.pixels:
         raise PixelLimitExceeded(limit=limits.pixels, pixels=width * height, page=page)
     if max(size) > limits.side_pixels:
-        where = " on its longer side"
-        raise PixelLimitExceeded(limit=limits.side_pixels, pixels=max(size), where=where, page=page)
+        raise SideLimitExceeded(limit=limits.side_pixels, pixels=max(size), page=page)
 
 
 def _webp_size(data: bytes) -> tuple[int, int]:
