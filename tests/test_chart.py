@@ -36,7 +36,12 @@ ALERTS = yaml.safe_load((DEPLOY / "prometheus" / "alerts.yaml").read_text())
 DASHBOARD = json.loads((DEPLOY / "grafana" / "affidavit.json").read_text())
 
 EVERYTHING: dict[str, Any] = {
-    "worker": {"autoscaling": {"mode": "keda"}, "hostUsers": False, "tolerations": [{"operator": "Exists"}]},
+    "worker": {
+        "autoscaling": {"mode": "keda"},
+        "hostUsers": False,
+        "doctor": True,
+        "tolerations": [{"operator": "Exists"}],
+    },
     "api": {"autoscaling": {"enabled": True}, "podAnnotations": {"a": "b"}, "nodeSelector": {"pool": "web"}},
     "ingress": {"enabled": True, "className": "nginx", "tlsSecret": "tls"},
     "storage": {"blobUrl": "", "persistence": {"storageClassName": "nfs"}},
@@ -47,7 +52,7 @@ EVERYTHING: dict[str, Any] = {
     "image": {"digest": "sha256:" + "0" * 64, "pullSecrets": [{"name": "registry"}]},
 }
 ON_CPU: dict[str, Any] = {
-    "worker": {"autoscaling": {"mode": "hpa"}, "doctor": False, "podDisruptionBudget": {"enabled": False}},
+    "worker": {"autoscaling": {"mode": "hpa"}, "strict": False, "podDisruptionBudget": {"enabled": False}},
     "storage": {"blobUrl": "s3://bucket/prefix"},
     "networkPolicy": {"enabled": False},
     "migration": {"enabled": False},
