@@ -33,6 +33,26 @@ def test_words_names_keys_and_secrets_stay_out(database_url: str, redis_url: str
         told += [stack.log(name) for name in ("api", "worker")]
         key = stack.key
 
+    for counted in (
+        'affidavit_http_request_duration_seconds_count{method="POST",route="/v1/parse",status="2xx"}',
+        'affidavit_http_problems_total{code="REQUEST_INVALID"}',
+        "affidavit_jobs_accepted_total",
+        "affidavit_uploaded_bytes_total",
+    ):
+        assert sample(told[0], counted) > 0
+    for counted in (
+        'affidavit_task_claims_total{kind="read"}',
+        'affidavit_task_duration_seconds_count{kind="read",outcome="done"}',
+        'affidavit_task_failures_total{code="PASSWORD_INCORRECT"}',
+        'affidavit_jobs_ended_total{status="completed"}',
+        'affidavit_job_duration_seconds_count{operation="extract"}',
+        "affidavit_job_start_wait_seconds_count",
+        'affidavit_pages_read_total{source="native"}',
+        'affidavit_child_runs_total{ending="finished"}',
+        "affidavit_task_claim_duration_seconds_count",
+        'affidavit_sweep_duration_seconds_count{sweep="reap"}',
+    ):
+        assert sample(told[1], counted) > 0
     assert "http.request" in told[2]
     assert "job.completed" in told[3]
     for text in told:
@@ -40,6 +60,12 @@ def test_words_names_keys_and_secrets_stay_out(database_url: str, redis_url: str
         assert CANARY.upper() not in text
         assert key not in text
         assert key.rpartition("_")[2] not in text
+
+
+def sample(exposed: str, name: str) -> float:
+    found = [line for line in exposed.splitlines() if line.startswith(f"{name} ")]
+    assert found, f"{name} is not exposed"
+    return float(found[0].rpartition(" ")[2])
 
 
 def submit_canaries(stack: Stack) -> list[str]:
