@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from affidavit.infra.db import Database
+from affidavit.infra.db import SYSTEM, Database
+from affidavit.jobs import ending
 from tests.api.conftest import SCHEMA, TEXT, Api, Hand
 
 RESULT = {"markdown": "x"}
@@ -126,6 +127,25 @@ async def test_retry_of_a_batch_is_a_batch_of_what_failed(api: Api, hand: Hand) 
     old = (await api.get(f"/v1/jobs?parent_id={batch['id']}&status=failed")).json()["items"]
     assert [child["retry_of"] for child in children] == [child["id"] for child in old]
     assert [child["metadata"] for child in children] == [child["metadata"] for child in old]
+
+
+async def test_document_stays_until_the_last_of_its_jobs_is_purged(
+    api: Api, hand: Hand, db: Database
+) -> None:
+    first = await api.submitted()
+    await hand.fail()
+    again = (await retried(api, first["id"])).json()
+    (row,) = await db.fetch("SELECT environment_id FROM jobs LIMIT 1")
+    seen = []
+
+    for job in (first, again):
+        async with db.begin(SYSTEM) as session:
+            await ending.purge_result(session, row["environment_id"], job["id"])
+        seen.append((await api.get(f"/v1/files/{job['file_id']}")).status_code)
+        if job is first:
+            await hand.complete(RESULT)
+
+    assert seen == [200, 410]
 
 
 @pytest.mark.parametrize("body", [{"pages": "1"}, {"options": {"strict": True}}, [], {"options": None}])

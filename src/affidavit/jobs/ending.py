@@ -88,8 +88,12 @@ async def purge_result(
 async def _release_inline(
     session: AsyncSession, environment_id: str, document_id: str, grace: timedelta
 ) -> None:
+    # A retry reads the document of the job before it: whichever is purged last lets it go. Without the lock
+    # two that are purged at once would each leave it to the other.
+    await session.execute(select(Document.id).where(Document.id == document_id).with_for_update())
+    needed = select(Job.id).where(Job.document_id == document_id, Job.purged_at.is_(None)).exists()
     inline = select(Document.id).where(
-        Document.id == document_id, Document.inline, Document.deleted_at.is_(None)
+        Document.id == document_id, Document.inline, Document.deleted_at.is_(None), ~needed
     )
     if (await session.execute(inline)).first() is None:
         return
