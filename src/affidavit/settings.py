@@ -65,7 +65,9 @@ class Settings(BaseSettings):
     # Where the state lives.
     database_url: str = Field(
         repr=False,
-        description="Postgres 15 or newer: postgresql://user:password@host:5432/name.",
+        description="Postgres 15 or newer: postgresql://user:password@host:5432/name. With "
+        "AFFIDAVIT_DATABASE_OWNER_URL set this is the login of API and workers, which owns nothing, and "
+        "`affidavit migrate` makes it if it is missing.",
     )
     database_owner_url: str | None = Field(
         default=None,
@@ -100,7 +102,7 @@ class Settings(BaseSettings):
     )
     database_pool_size: PositiveInt = Field(
         default=10,
-        description="Database connections that one process keeps. Processes times this must stay "
+        description="Most database connections that one process opens. Processes times this must stay "
         "below max_connections of Postgres (100 as shipped).",
     )
 
