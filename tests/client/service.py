@@ -178,6 +178,10 @@ class Handler(BaseHTTPRequestHandler):
                 return self.poll(service.jobs[job_id], float(seen.query.get("wait", 0)))
             case "GET", ["jobs", job_id, "result"] if job_id in service.jobs:
                 return self.result(service.jobs[job_id])
+            case "DELETE", ["jobs", job_id, "content"]:
+                purged = [{"kind": "result", "count": 1, "size_bytes": 7, "sha256": ["0" * 64]}]
+                service.jobs[job_id] |= {"deleted_at": NOW, "deleted_by": "key_1", "purged": purged}
+                return self.json(200, service.jobs[job_id])
             case "DELETE", ["jobs", job_id]:
                 service.jobs[job_id]["status"] = "canceled"
                 return self.json(200, service.jobs[job_id])
@@ -226,6 +230,8 @@ class Handler(BaseHTTPRequestHandler):
         return 200, self.service.streams.pop(0), {"Content-Type": "text/event-stream", "Connection": "close"}
 
     def result(self, job: dict[str, Any]) -> tuple[int, bytes, dict[str, str]]:
+        if job.get("deleted_at"):
+            return self.as_problem(410, "RESULT_DELETED")
         match job["status"]:
             case "completed":
                 return self.json(200, RESULT)

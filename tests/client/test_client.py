@@ -25,6 +25,7 @@ from affidavit.client import (
     JobCanceled,
     JobFailed,
     JobStatus,
+    ResultDeleted,
     ResultExpired,
     RetryPolicy,
     Submission,
@@ -382,6 +383,18 @@ def test_canceled_job_is_raised(use: Use, service: Service) -> None:
     service.ending = "canceled"
     with pytest.raises(JobCanceled):
         use(lambda client: client.wait(job))
+
+
+def test_deleted_content_leaves_a_tombstone_and_no_result(use: Use, service: Service) -> None:
+    job = use(lambda client: client.parse(b"x"))
+
+    gone = use(lambda client: client.delete_content(job.id))
+
+    assert gone.deleted_at is not None
+    assert gone.purged is not None
+    assert (gone.purged[0].kind, gone.purged[0].size_bytes) == ("result", 7)
+    with pytest.raises(ResultDeleted):
+        use(lambda client: client.result(job.id))
 
 
 def test_job_under_review_is_returned(use: Use, service: Service) -> None:

@@ -50,9 +50,10 @@ async def test_flipped_bit_and_missing_blob_are_found(
     flip(tmp_path, damaged)
     await blobs.delete(ENV, missing)
 
-    seen = await scrub.scrub(db, blobs, "worker", FAST)
+    first = await scrub.scrub(db, blobs, "worker", FAST)
+    rest = await scrub.scrub(db, blobs, "worker", FAST)
 
-    assert (seen.blobs, seen.bad) == (3, 2)
+    assert (first.blobs + rest.blobs, first.bad + rest.bad) == (3, 2)
     found = await standing(db)
     assert {(bad.sha256, bad.state, bad.owners) for bad in found.bad} == {
         (damaged, State.DAMAGED, ("file_1",)),

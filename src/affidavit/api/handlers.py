@@ -100,13 +100,12 @@ async def on_blob_error(request: Request, error: BlobError) -> Response:
         return await on_service_error(
             request, Unavailable("The storage of documents is not available. Try again.", retry_after=5)
         )
-    return problem_response(
-        "STORED_BYTES_DAMAGED",
+    damaged = ServiceError(
         "The stored bytes are missing or damaged, and none of them was sent. Report the request_id; "
         "submit the document again.",
-        path=request.scope["path"],
-        request_id=request.scope[REQUEST_ID],
+        code="STORED_BYTES_DAMAGED",
     )
+    return await on_service_error(request, damaged)
 
 
 async def on_database_away(request: Request, error: Exception) -> Response:

@@ -192,6 +192,10 @@ class AsyncClient:
         """Cancel a job."""
         return await self.send(call.cancel(job_id))
 
+    async def delete_content(self, job_id: str) -> Job:
+        """Erase what an ended job holds, and return what is left: a tombstone that says what was purged."""
+        return await self.send(call.delete_content(job_id))
+
     async def retry(
         self, job_id: str, *, password: str | None = None, idempotency_key: str | None = None
     ) -> Job:

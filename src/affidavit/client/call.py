@@ -162,6 +162,10 @@ def cancel(job_id: str) -> Call[Job]:
     return Call("DELETE", _path("jobs", job_id), reply.job)
 
 
+def delete_content(job_id: str) -> Call[Job]:
+    return Call("DELETE", f"{_path('jobs', job_id)}/content", reply.job)
+
+
 def retry(job_id: str, password: str | None, key: str | None) -> Call[Job]:
     """Ask for a job again that ended without all that was asked for."""
     body = {} if password is None else {"options": {"password": password}}

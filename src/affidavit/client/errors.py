@@ -3,6 +3,7 @@
 AffidavitError
  ├─ ApiError          the service refused; `problem` says why and what to do
  │   └─ ResultExpired     the result was there and has been purged
+ │       └─ ResultDeleted    because someone deleted the content of the job
  ├─ ConnectionFailed  the service could not be reached, also after retries
  ├─ JobFailed         the job ended without a result; `error` says why
  ├─ JobCanceled       the job was canceled
@@ -34,6 +35,10 @@ class ApiError(AffidavitError):
 
 
 class ResultExpired(ApiError):
+    pass
+
+
+class ResultDeleted(ResultExpired):
     pass
 
 

@@ -58,6 +58,15 @@ class JobError(Loose):
     retryable: bool = False
 
 
+class Purged(Loose):
+    """Stored bytes of one kind that a deletion gave up."""
+
+    kind: str
+    count: int
+    size_bytes: int
+    sha256: list[str] = Field(default_factory=list)
+
+
 class Job(Loose):
     id: str
     kind: str = "job"
@@ -78,6 +87,9 @@ class Job(Loose):
     parent_id: str | None = None
     file_id: str | None = None
     metadata: dict[str, str] = Field(default_factory=dict)
+    deleted_at: datetime | None = None
+    deleted_by: str | None = None
+    purged: list[Purged] | None = None
     children: dict[str, int] | None = None
 
     @property

@@ -16,6 +16,7 @@ from affidavit.client.errors import (
     ApiError,
     JobCanceled,
     JobFailed,
+    ResultDeleted,
     ResultExpired,
     ReviewRequired,
 )
@@ -102,6 +103,8 @@ def _good(answer: Reply) -> Reply:
             raise ReviewRequired(job_id)
         case "RESULT_EXPIRED":
             raise ResultExpired(problem)
+        case "RESULT_DELETED":
+            raise ResultDeleted(problem)
         case _:
             raise ApiError(problem, retry_after(answer))
 

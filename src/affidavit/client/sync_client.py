@@ -188,6 +188,10 @@ class Client:
         """Cancel a job."""
         return self.send(call.cancel(job_id))
 
+    def delete_content(self, job_id: str) -> Job:
+        """Erase what an ended job holds, and return what is left: a tombstone that says what was purged."""
+        return self.send(call.delete_content(job_id))
+
     def retry(self, job_id: str, *, password: str | None = None, idempotency_key: str | None = None) -> Job:
         """Have a job done again that failed, was canceled or lost pages; what was read is not read again.
 
