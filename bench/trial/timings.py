@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import signal
 import time
@@ -16,6 +15,7 @@ import httpx
 import redis
 from figures import percentile, verdict
 
+from trial.database import rows
 from trial.documents import OCR, scan_pdf, text_pdf
 from trial.faults import BELL
 from trial.installation import Installation, Role
@@ -39,7 +39,6 @@ class Timings:
         self._site = site
         self._rng = Random(f"timings {seed}")
         self._numbers = count(1)
-        self._loop = asyncio.Runner()
         self._client = httpx.Client(
             base_url=f"http://127.0.0.1:{site.apis[0].port}",
             headers={"Authorization": f"Bearer {key}"},
@@ -49,40 +48,36 @@ class Timings:
 
     def report(self, samples: int, rounds: int) -> bool:
         """Measure everything, print it beside its targets, and tell whether all were met."""
-        rows: list[tuple[str, list[float], dict[float, float]]] = [
-            (
-                "accepted to started, idle",
-                [self.start() for _ in range(samples)],
-                {0.5: 0.1},
-            ),
-            (
-                "cancel of a running job to its child dead",
+        print("| what | samples | p50 s | p99 s | max s | |\n| --- | --: | --: | --: | --: | --- |")
+        met = [
+            self._show("accepted to started, idle", {0.5: 0.1}, [self.start() for _ in range(samples)]),
+            self._show(
+                "cancel of a running job to the end of its child",
+                {1.0: 15.0},
                 [self.cancel() for _ in range(rounds)],
-                {1.0: 15.0},
             ),
-            ("FLUSHALL to the start of a job", [self.flush() for _ in range(rounds)], {1.0: 10.0}),
-            (
+            self._show("FLUSHALL to the start of a job", {1.0: 10.0}, [self.flush() for _ in range(rounds)]),
+            self._show(
                 "Postgres kill -9 to the first commit",
-                [self.kill_postgres() for _ in range(rounds)],
                 {1.0: 15.0},
+                [self.kill_postgres() for _ in range(rounds)],
             ),
-            (
+            self._show(
                 "worker kill -9 to each of its tasks taken over",
-                [seconds for _ in range(rounds) for seconds in self.kill_worker()],
                 {0.5: 20.0, 0.99: 40.0},
+                [seconds for _ in range(rounds) for seconds in self.kill_worker()],
             ),
         ]
-        print("| what | samples | p50 s | p99 s | max s | |\n| --- | --: | --: | --: | --: | --- |")
-        met = True
-        for name, values, targets in rows:
-            shown = "; ".join(
-                f"p{share * 100:.0f} {verdict(percentile(values, share), target, at_most=True)}"
-                for share, target in targets.items()
-            )
-            met &= all(percentile(values, share) <= target for share, target in targets.items())
-            p50, p99 = percentile(values, 0.5), percentile(values, 0.99)
-            print(f"| {name} | {len(values)} | {p50:.3f} | {p99:.2f} | {max(values):.2f} | {shown} |")
-        return met
+        return all(met)
+
+    def _show(self, name: str, targets: dict[float, float], values: list[float]) -> bool:
+        p50, p99 = percentile(values, 0.5), percentile(values, 0.99)
+        shown = "; ".join(
+            f"p{share * 100:.0f} {verdict(percentile(values, share), target, at_most=True)}"
+            for share, target in targets.items()
+        )
+        print(f"| {name} | {len(values)} | {p50:.3f} | {p99:.2f} | {max(values):.2f} | {shown} |", flush=True)
+        return all(percentile(values, share) <= target for share, target in targets.items())
 
     def start(self) -> float:
         """Time an idle start, by the database's clock, at a moment that is in step with nothing."""
@@ -176,14 +171,7 @@ class Timings:
         self._until(lambda: self._rows(left) == [], "all jobs to end")
 
     def _rows(self, statement: str, *args: Any) -> list[asyncpg.Record]:
-        async def run() -> list[asyncpg.Record]:
-            connection = await asyncpg.connect(self._site.database_url, timeout=5)
-            try:
-                return list(await connection.fetch(statement, *args))
-            finally:
-                await connection.close()
-
-        return self._loop.run(run())
+        return rows(self._site.database_url, statement, *args)
 
     def _until(self, holds: Callable[[], bool], what: str) -> None:
         give_up = time.monotonic() + PATIENCE_SECONDS
