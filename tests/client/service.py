@@ -152,7 +152,7 @@ class Handler(BaseHTTPRequestHandler):
         if not silent:
             self._send(status, body, headers)
 
-    def work(self, seen: Seen) -> tuple[int, bytes, dict[str, str]]:  # noqa: C901, PLR0911 - a table
+    def work(self, seen: Seen) -> tuple[int, bytes, dict[str, str]]:  # noqa: C901, PLR0911, PLR0912 - a table
         service = self.service
         match seen.method, seen.path.split("/")[2:]:
             case "POST", ["files"]:
