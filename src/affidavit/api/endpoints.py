@@ -31,6 +31,7 @@ _SOURCE_CODES: Final = (
     "EMPTY_FILE",
     "UNSUPPORTED_MEDIA_TYPE",
     "FILE_TOO_LARGE",
+    "STORAGE_FULL",
     "NOT_FOUND",
 )
 _WEBHOOK_CODES: Final = ("WEBHOOK_URL_INVALID", "WEBHOOK_ADDRESS_FORBIDDEN", "WEBHOOK_SECRET_INVALID")
@@ -116,6 +117,7 @@ FILES: Final = (
             "FILE_TOO_LARGE",
             "SOURCE_MISSING",
             "FILE_DELETED",
+            "STORAGE_FULL",
         ),
         scopes=(Scope.FILES_WRITE,),
         body=Body(multipart=True),
@@ -142,7 +144,7 @@ FILES: Final = (
             Reply(200, "The bytes.", media_type="*/*", headers=("ETag", "Content-Disposition")),
             Reply(304, "Unchanged, by If-None-Match.", media_type=None),
         ),
-        codes=("NOT_FOUND", "FILE_DELETED"),
+        codes=("NOT_FOUND", "FILE_DELETED", "STORED_BYTES_DAMAGED"),
         scopes=(Scope.FILES_READ,),
     ),
     Endpoint(
@@ -153,7 +155,7 @@ FILES: Final = (
         "Get the image of a page",
         "The page as it was read, upright, as WebP. Exists once a job has read the page.",
         (Reply(200, "The image.", media_type="image/webp", headers=("ETag",)),),
-        codes=("NOT_FOUND", "FILE_DELETED", "NOT_RENDERED"),
+        codes=("NOT_FOUND", "FILE_DELETED", "NOT_RENDERED", "STORED_BYTES_DAMAGED"),
         scopes=(Scope.FILES_READ,),
     ),
     Endpoint(
