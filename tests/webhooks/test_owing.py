@@ -10,18 +10,23 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
+from affidavit.api import openapi
+from affidavit.api.endpoints import ENDPOINTS
+from affidavit.api.webhook_messages import DisabledMessage, JobMessage
 from affidavit.engine.spec import Operation
 from affidavit.infra.db import SYSTEM
 from affidavit.jobs.models import Job
 from affidavit.jobs.status import JobStatus
 from affidavit.jobs.submission import Priority, Submission, Upload, WebhookRef
 from affidavit.jobs.transitions import move
-from affidavit.webhooks.event import ENDS, EventType
+from affidavit.webhooks import ending
+from affidavit.webhooks.event import ENDS, DisabledReason, EventType
 from tests.conftest import ROOT
 from tests.webhooks.conftest import ENV, Desk, hurried
 from tests.webhooks.receiver import Receiver, answer
 
 URL = "https://hooks.example/in"
+DOCUMENT = openapi.build(ENDPOINTS, version="1", public_url="http://affidavit")
 TOLD = tuple(event for event in EventType if event.startswith("job.") and event != EventType.JOB_PROGRESS)
 
 
@@ -59,6 +64,27 @@ async def test_every_move_owes_its_event_in_order(desk: Desk) -> None:
         ("job.review_required", 3),
         ("job.completed", 4),
     ]
+
+
+async def test_every_message_has_the_shape_that_the_api_document_says(desk: Desk) -> None:
+    endpoint = await desk.endpoint(URL, *EventType)
+    failed = await desk.job(metadata={"po": "4711"})
+    await desk.move(failed, JobStatus.PROCESSING)
+    await progress(desk, failed, 10)
+    error = {"code": "CORRUPT_DOCUMENT", "message": "Damaged.", "category": "input", "retryable": False}
+    await desk.move(failed, JobStatus.FAILED, error=error)
+    await desk.completed_job()
+    await desk.jobs.cancel(ENV, await batch(desk, 1))
+    await ending.disable(desk.db, ENV, (await desk.endpoint(URL)).id, DisabledReason.GONE)
+
+    for owed in await desk.deliveries(endpoint_id=endpoint.id):
+        model = DisabledMessage if owed.event_type == "endpoint.disabled" else JobMessage
+        model.model_validate_json((await desk.delivery(owed.id)).payload or b"")
+        # and each type is described
+        assert owed.event_type in DOCUMENT["webhooks"]
+    assert {each.event_type for each in await desk.deliveries(endpoint_id=endpoint.id)} >= {
+        "job.queued", "job.progress", "job.failed", "job.completed", "job.canceled", "endpoint.disabled",
+    }  # fmt: skip
 
 
 async def test_move_that_is_rolled_back_owes_nothing(desk: Desk) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
+from affidavit.api import webhook_messages
 from affidavit.api.endpoint import Endpoint, Reply
 from affidavit.api.examples import FILE_ID, JOB_ID
 from affidavit.api.objects import Problem
@@ -93,6 +94,7 @@ def build(endpoints: Iterable[Endpoint], *, version: str, public_url: str) -> Js
         "tags": [{"name": name, "description": description} for name, description in _TAGS],
         "security": [{"bearer": []}, {"header": []}],
         "paths": paths,
+        "webhooks": webhook_messages.describe(_REF),
         "components": {
             "schemas": _schemas(listed),
             "securitySchemes": {
@@ -284,6 +286,7 @@ def _schemas(endpoints: list[Endpoint]) -> Json:
         if endpoint.body is not None and endpoint.body.model is not None:
             wanted.append((endpoint.body.model, "validation"))
         wanted += [(reply.model, "serialization") for reply in endpoint.replies if reply.model is not None]
+    wanted += [(message, "serialization") for message in webhook_messages.MESSAGES]
     unique = list(dict.fromkeys(wanted))
     definitions: Json = models_json_schema(unique, ref_template=_REF)[1]["$defs"]
     return definitions

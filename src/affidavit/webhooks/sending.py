@@ -221,8 +221,11 @@ class Sender:
             await ending.disable(self._db, held.environment_id, held.endpoint_id, reason)
 
     async def _settle(self, held: Leased, outcome: Outcome) -> Settled | None:
-        """Write the outcome, however often the database is away, until the lease must have ended."""
-        until = time.monotonic() + MARGIN.total_seconds() / 2
+        """Write the outcome, however often the database is away, for as long as a lease may hold.
+
+        Longer than our own does: as long as nobody else took the delivery, the mark still counts.
+        """
+        until = time.monotonic() + self._policy.lease.total_seconds()
         while True:
             try:
                 return await leasing.settle(self._db, held, outcome, self._policy.limits)
