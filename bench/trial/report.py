@@ -47,7 +47,8 @@ class Report:
         for each in self.injected:
             kinds.setdefault(each.name, []).append(each)
         print(
-            f"\n{len(self.injected)} faults of {len(kinds)} kinds in {self.seconds:.0f} s, seed {self.seed}\n\n"
+            f"\n{len(self.injected)} faults of {len(kinds)} kinds in {self.seconds:.0f} s, "
+            f"seed {self.seed}\n\n"
             "| fault | times | of them while tasks ran | recovery p50 s | p99 s | max s |\n"
             "| --- | --: | --: | --: | --: | --: |"
         )
