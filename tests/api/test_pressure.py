@@ -218,6 +218,17 @@ def test_large_bodies_are_bounded_and_small_ones_are_free() -> None:
         pass
 
 
+def test_body_that_is_held_in_memory_counts_for_as_much_as_it_holds() -> None:
+    limit = UploadLimit(10)
+    held = 32 * 1024 * 1024
+
+    with limit.opened(held, held_bytes=held):
+        with pytest.raises(Unavailable), limit.opened(held, held_bytes=held):
+            pass
+        with limit.opened(10**8):  # streams to the disk
+            pass
+
+
 async def test_time_to_come_back_follows_the_rate_of_service(db: Database, api: Api) -> None:
     now = 100.0
     policy = PressurePolicy(100, timedelta(hours=1), 1000, 0)

@@ -31,6 +31,7 @@ from affidavit.errors import (
     Unavailable,
 )
 from affidavit.infra.blobs import BlobError, StoreFull
+from affidavit.jobs.pressure import jittered
 
 log = structlog.get_logger()
 
@@ -98,7 +99,8 @@ async def on_blob_error(request: Request, error: BlobError) -> Response:
         return await on_service_error(request, full)
     if error.retryable:
         return await on_service_error(
-            request, Unavailable("The storage of documents is not available. Try again.", retry_after=5)
+            request,
+            Unavailable("The storage of documents is not available. Try again.", retry_after=jittered(5)),
         )
     damaged = ServiceError(
         "The stored bytes are missing or damaged, and none of them was sent. Report the request_id; "
@@ -112,7 +114,7 @@ async def on_database_away(request: Request, error: Exception) -> Response:
     """Render an absent or overloaded database as a passing trouble."""
     log.error("api.database", error=type(error).__name__, request_id=request.scope[REQUEST_ID])
     return await on_service_error(
-        request, Unavailable("The database is not available. Try again.", retry_after=2)
+        request, Unavailable("The database is not available. Try again.", retry_after=jittered(2))
     )
 
 
@@ -160,5 +162,5 @@ def _headers(error: ServiceError) -> dict[str, str]:
         case TooLarge() | RequestTimeout():
             headers["connection"] = "close"  # the rest of the body is on its way and nobody will read it
     if status_of(error.specific_code) == 503:
-        headers.setdefault("retry-after", "5")
+        headers.setdefault("retry-after", str(math.ceil(jittered(5))))
     return headers

@@ -17,6 +17,7 @@ from affidavit.jobs.pressure import jittered
 STREAM_RETRY_SECONDS: Final = 5.0  # a stream lasts as long as its job: sooner would be mere hope
 ALLOWANCE: Final = "affidavit.allowance"  # in the scope of a request: what is left to its key
 SMALL_BYTES: Final = 64 * 1024  # read in one piece or two
+HELD_BYTES: Final = 4 * 1024 * 1024  # in memory; a body that streams to the disk holds far less
 UPLOAD_RETRY_SECONDS: Final = 2.0  # about what one of the uploads takes
 TRACKED: Final = 20_000  # jobs; about 4 MB. Above it those that owe nothing are forgotten
 
@@ -107,22 +108,26 @@ class UploadLimit:
         self._open = 0
 
     @contextmanager
-    def opened(self, announced_bytes: int | None) -> Iterator[None]:
-        """Count a body while the block lasts; small ones are free. Raises Unavailable OVERLOADED."""
+    def opened(self, announced_bytes: int | None, *, held_bytes: int = 0) -> Iterator[None]:
+        """Count a body while the block lasts; small ones are free. Raises Unavailable OVERLOADED.
+
+        `held_bytes`: how much of it is kept in memory at most; such a body counts as several.
+        """
         if announced_bytes is not None and announced_bytes <= SMALL_BYTES:
             yield
             return
-        if self._open >= self._total:
+        weight = 1 + held_bytes // HELD_BYTES
+        if self._open and self._open + weight > self._total:
             raise Unavailable(
                 "Too many uploads are coming in at once. Try again.",
                 code="OVERLOADED",
                 retry_after=jittered(UPLOAD_RETRY_SECONDS),
             )
-        self._open += 1
+        self._open += weight
         try:
             yield
         finally:
-            self._open -= 1
+            self._open -= weight
 
 
 class StreamLimit:

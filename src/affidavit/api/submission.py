@@ -127,8 +127,10 @@ class SubmissionReader:
                 raise ContentTypeUnsupported("application/json or multipart/form-data")
 
     async def _read_json(self, request: Request) -> bytes:
-        with self._services.upload_limit.opened(content_length(request)):
-            return await read_json_body(request, self._services.policy.max_json_bytes)
+        announced, most = content_length(request), self._services.policy.max_json_bytes
+        held = most if announced is None else min(announced, most)
+        with self._services.upload_limit.opened(announced, held_bytes=held):
+            return await read_json_body(request, most)
 
     def _judge(
         self, body: ParseBody | ExtractBody | ParseItem | ExtractItem, pointer: str, *, has_file: bool
