@@ -87,6 +87,16 @@ async def test_every_message_has_the_shape_that_the_api_document_says(desk: Desk
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("event", list(EventType))
+def test_every_message_is_described_with_an_example_that_is_true(event: EventType) -> None:
+    body = DOCUMENT["webhooks"][event]["post"]["requestBody"]["content"]["application/json"]
+    model = DisabledMessage if event is EventType.ENDPOINT_DISABLED else JobMessage
+
+    assert model.model_validate(body["example"]).type == event
+    assert body["schema"]["$ref"].endswith(f"/{model.__name__}")
+    assert model.__name__ in DOCUMENT["components"]["schemas"]
+
+
 async def test_move_that_is_rolled_back_owes_nothing(desk: Desk) -> None:
     await desk.endpoint(URL)
     job_id = await desk.job()
