@@ -8,6 +8,7 @@ from typing import Final
 
 from affidavit.engine.errors import EngineError, PagesFailed
 from affidavit.infra.blobs import BlobCorrupt, BlobMissing, StoreUnavailable
+from affidavit.infra.drafts import FULL
 from affidavit.infra.fetch import FetchError
 from affidavit.infra.sandbox import Ending, Outcome
 from affidavit.jobs.claim import JobError
@@ -75,10 +76,15 @@ def of_exception(error: Exception) -> Verdict:
             return Verdict(BAD_OUTPUT, TRIES[Ending.CRASHED])
         case BlobMissing() | BlobCorrupt():
             return Verdict(SOURCE_LOST, tries=1)
-        case StoreUnavailable():
+        case StoreUnavailable() | OSError() if _is_storage(error):
             return Verdict(STORAGE)
         case _:
             return Verdict(INTERNAL)
+
+
+def _is_storage(error: Exception) -> bool:
+    """Tell whether it is the store, or a full disk under the folder of the task."""
+    return not isinstance(error, OSError) or error.errno in FULL
 
 
 def of_outcome(outcome: Outcome, *, stage: str | None, page: int | None) -> Verdict:
