@@ -30,6 +30,8 @@ log = structlog.get_logger()
 
 LOOK_SECONDS: Final = 1.0
 REST: Final = 19  # of a long queue a look takes longer: then it rests nineteen times as long
+LONGEST_REST_SECONDS: Final = 10.0
+PATIENCE_SECONDS: Final = 5.0  # a database that is slower than this takes no more work either
 PROBE_SECONDS: Final = 15.0  # a probe of the store writes to it
 RATE_SECONDS: Final = 30.0  # over which the rate of service is measured
 SOONEST_SECONDS: Final = 1.0
@@ -100,14 +102,16 @@ class Pressure:
         while True:
             began = self._clock()
             await self.look()
-            await asyncio.sleep(max(LOOK_SECONDS, REST * (self._clock() - began)))
+            rest = 0 if self._misses else REST * (self._clock() - began)
+            await asyncio.sleep(min(max(LOOK_SECONDS, rest), LONGEST_REST_SECONDS))
 
     async def look(self) -> None:
         """Read the figures once."""
         began = self._clock()
         try:
-            rows = await self._db.fetch(_BACKLOG, self._policy.bytes_per_page)
-            served = await self._db.fetch(_SERVED)
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                rows = await self._db.fetch(_BACKLOG, self._policy.bytes_per_page)
+                served = await self._db.fetch(_SERVED)
         except Exception as error:  # noqa: BLE001 - the figures stay as they were, and it is said
             self._misses = self._misses + 1 if is_unavailable(error) else 0
             log.warning("pressure.unknown", error=type(error).__name__)
