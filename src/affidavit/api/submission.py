@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import binascii
-import hashlib
-import hmac
 from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,18 +15,17 @@ from starlette.requests import Request
 
 from affidavit.api.errors import ContentTypeUnsupported, JsonInvalid
 from affidavit.api.multipart import FILE_FIELD, Form, clean_filename, read_form
-from affidavit.api.parsing import parse_idempotency_key, parse_json, refuse_doubled
+from affidavit.api.parsing import parse_json, refuse_doubled
 from affidavit.api.services import Services
 from affidavit.api.webhook_target import judge_webhook, read_webhook
 from affidavit.api.wire import BatchBody, ExtractBody, ExtractItem, ParseBody, ParseItem, RetryBody, Source
 from affidavit.documents.intake import Intake
 from affidavit.engine.errors import SchemaInvalid
 from affidavit.engine.schema import compile_schema
-from affidavit.engine.spec import Operation, Options
+from affidavit.engine.spec import Operation
 from affidavit.errors import FieldError, RequestInvalid, TooLarge
 from affidavit.infra.fetch import check_spelling
 from affidavit.infra.fetch_errors import FetchError
-from affidavit.infra.idempotency import Fingerprint, fingerprint
 from affidavit.jobs.submission import FileRef, Priority, SourceRef, Submission, Upload, UrlRef, WebhookRef
 
 JSON_FIELDS: Final = frozenset({"schema", "options", "metadata", "store", "deadline_seconds"})
@@ -196,90 +193,6 @@ async def read_retry(request: Request, max_bytes: int) -> RetryBody:
     if content_type(request) != "application/json":
         raise ContentTypeUnsupported("application/json")
     return parse_json(RETRY, raw)
-
-
-def retry_key(request: Request, password: str | None, secret: bytes) -> Fingerprint | None:
-    """Return the Idempotency-Key of a retry, None without one."""
-    key = parse_idempotency_key(request)
-    parts = {"password": None if password is None else _digest(password, secret)}
-    return None if key is None else fingerprint(_scope(request), key, parts)
-
-
-def submission_key(request: Request, submission: Submission, secret: bytes) -> Fingerprint | None:
-    """Return the Idempotency-Key with the digests of what was asked, None without a key."""
-    key = parse_idempotency_key(request)
-    return None if key is None else fingerprint(_scope(request), key, _parts(submission, secret))
-
-
-def batch_key(request: Request, batch: Batch, secret: bytes) -> Fingerprint | None:
-    """Return the Idempotency-Key of a batch, None without one."""
-    key = parse_idempotency_key(request)
-    if key is None:
-        return None
-    items = [{"operation": item.operation, **_parts(item, secret)} for item in batch.items]
-    return fingerprint(
-        _scope(request),
-        key,
-        {
-            "items": items,
-            "metadata": dict(batch.metadata) or None,
-            "priority": batch.priority,
-            "webhook": _identify_webhook(batch.webhook, secret),
-        },
-    )
-
-
-def file_key(request: Request, sha256: str, filename: str | None) -> Fingerprint | None:
-    """Return the Idempotency-Key of an upload, None without one."""
-    key = parse_idempotency_key(request)
-    return None if key is None else fingerprint(_scope(request), key, {"file": sha256, "filename": filename})
-
-
-def _scope(request: Request) -> str:
-    return f"{request.method} {request.url.path}"
-
-
-def _parts(submission: Submission, secret: bytes) -> dict[str, object]:
-    """Return the parts of a request that must be the same in a replay; what is default is left out."""
-    return {
-        "source": _identify(submission.source),
-        "schema": submission.json_schema,
-        "options": _identify_options(submission.options, secret) or None,
-        "store": submission.store,
-        "priority": submission.priority,
-        "metadata": dict(submission.metadata) or None,
-        "deadline_seconds": submission.deadline.total_seconds() if submission.deadline else None,
-        "webhook": _identify_webhook(submission.webhook, secret),
-    }
-
-
-def _identify_webhook(webhook: WebhookRef | None, secret: bytes) -> dict[str, str] | None:
-    if webhook is None:
-        return None
-    own = {} if webhook.secret is None else {"secret": _digest(webhook.secret, secret)}
-    return {"url": webhook.url, **own}
-
-
-def _identify(source: SourceRef) -> dict[str, str]:
-    match source:
-        case Upload():
-            return {"sha256": source.sha256}
-        case FileRef():
-            return {"file_id": source.file_id}
-        case UrlRef():
-            return {"url": source.url}
-
-
-def _identify_options(options: Options, secret: bytes) -> dict[str, Any]:
-    """Return the options with the password as a keyed digest: a plain one could be guessed at."""
-    named = options.model_dump(mode="json", exclude_defaults=True)
-    if options.password is not None:
-        named["password"] = _digest(options.password, secret)
-    return named
-
-
-def _digest(password: str, secret: bytes) -> str:
-    return hmac.digest(secret, password.encode(), hashlib.sha256).hex()
 
 
 def _deadline(seconds: int | None) -> timedelta | None:

@@ -11,9 +11,10 @@ from affidavit.api.errors import ContentTypeUnsupported
 from affidavit.api.multipart import read_form
 from affidavit.api.parsing import parse_idempotency_key, refuse_query
 from affidavit.api.render import attachment, json_response, render_file
+from affidavit.api.replays import file_key
 from affidavit.api.results import content_response, is_unchanged
 from affidavit.api.services import services
-from affidavit.api.submission import content_length, content_type, file_key
+from affidavit.api.submission import content_length, content_type
 from affidavit.documents.intake import Intake
 from affidavit.errors import FieldError, NotFound, RequestInvalid
 

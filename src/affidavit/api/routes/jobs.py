@@ -9,9 +9,10 @@ from affidavit.accounts.principal import Scope
 from affidavit.api.auth import admit, authorize
 from affidavit.api.parsing import check_pairs, parse_idempotency_key, parse_query, refuse_query
 from affidavit.api.render import accepted_response, job_response, json_response, render_page
+from affidavit.api.replays import retry_key
 from affidavit.api.results import result_response
 from affidavit.api.services import services
-from affidavit.api.submission import read_retry, retry_key
+from affidavit.api.submission import read_retry
 from affidavit.api.wire import MAX_METADATA, ListQuery, WaitQuery
 from affidavit.errors import FieldError, NotFound, RequestInvalid
 from affidavit.infra.ids import is_id

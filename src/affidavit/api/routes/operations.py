@@ -11,9 +11,10 @@ from affidavit.accounts.principal import Principal, Scope
 from affidavit.api.auth import admit
 from affidavit.api.parsing import parse_idempotency_key, parse_prefer, parse_query, refuse_query
 from affidavit.api.render import accepted_response, job_path, replayed_header
+from affidavit.api.replays import batch_key, submission_key
 from affidavit.api.results import result_response
 from affidavit.api.services import Services, services
-from affidavit.api.submission import SubmissionReader, batch_key, submission_key
+from affidavit.api.submission import SubmissionReader
 from affidavit.api.wire import SubmitQuery
 from affidavit.jobs.status import TERMINAL, JobStatus
 from affidavit.jobs.submission import Submission
