@@ -20,7 +20,7 @@ from affidavit.infra.fetch_network import Resolver
 from affidavit.infra.post import Answer, post
 from affidavit.infra.secrets import SecretUnreadable
 from affidavit.webhooks import ending, leasing, repository
-from affidavit.webhooks.event import DisabledReason, Failure
+from affidavit.webhooks.event import DeliveryStatus, DisabledReason, Failure
 from affidavit.webhooks.judgement import classify, judge, read_head, read_retry_after
 from affidavit.webhooks.leasing import Leased, Limits, Outcome, Settled
 from affidavit.webhooks.rendering import origin
@@ -252,3 +252,5 @@ def _count(held: Leased, outcome: Outcome, settled: Settled | None) -> None:
         metrics.FIRST_ATTEMPT_LAG.observe(lag)
     if outcome.error is None:
         metrics.DELIVERY_LAG.observe(lag + outcome.latency_ms / 1000)
+    elif settled is not None and settled.status is DeliveryStatus.EXHAUSTED:
+        metrics.DEAD_LETTERS.inc()
