@@ -1,0 +1,103 @@
+"""Real processes, words that nobody else says, and a search for them everywhere once they were deleted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pytest
+import redis
+
+from tests.faults.scans import OCR, scan_of_pages
+from tests.retention.conftest import TABLES, blobs_below, files_with, make_blobs_old
+from tests.stack import Stack, running, until
+
+WORDS = ("Sesquipedalian", "zanzibar", "quokka", "kumquat_price")
+UNSTORED_WORDS = ("gallimaufry", "wombat")
+SCHEMA = '{"type": "object", "properties": {"kumquat_price": {"type": "number"}}}'
+
+
+@pytest.fixture
+def stack(database_url: str, redis_url: str, tmp_path: Path) -> Iterator[Stack]:
+    with running(
+        database_url, redis_url, tmp_path / "stack", result_purge_seconds=0.3, log_level="debug"
+    ) as stack:
+        stack.start_worker()
+        yield stack
+
+
+def everywhere(stack: Stack, redis_url: str, words: Iterable[str]) -> set[str]:
+    """Look for words in every table, in Redis, in every file that the stack has: blobs, scratch, logs."""
+    found = files_with(stack.folder, words)
+    for table in stack.rows(TABLES):
+        for row in stack.rows(f"SELECT t::text AS said FROM {table['name']} t"):
+            found |= {
+                f"{table['name']}: {word}"
+                for word in words
+                if word in row["said"] or word.encode().hex() in row["said"]
+            }
+    with redis.Redis.from_url(redis_url) as bell:
+        for key in bell.scan_iter():
+            said = key + (bell.dump(key) or b"")
+            found |= {f"redis: {word}" for word in words if word.encode() in said}
+    return found
+
+
+def places(found: set[str]) -> set[str]:
+    return {place.rsplit(": ", 1)[1] for place in found}
+
+
+def test_deleted_job_is_nowhere_and_so_is_one_that_was_not_stored(stack: Stack, redis_url: str) -> None:
+    stack.await_api()
+    files = {"file": ("zanzibar.txt", b"Sesquipedalian words.\nTotal 119.00")}
+    data = {"schema": SCHEMA, "metadata": '{"po": "quokka"}'}
+    answer = stack.client.post("/v1/extract", files=files, data=data)
+    job_id = answer.json()["id"]
+    assert stack.await_end(job_id)["status"] == "completed"
+    assert "Sesquipedalian" in stack.client.get(f"/v1/jobs/{job_id}/result").text
+    before = everywhere(stack, redis_url, WORDS)
+    assert places(before) == set(WORDS), "the search does not find what is there"
+
+    gone = stack.client.delete(f"/v1/jobs/{job_id}/content")
+
+    assert gone.status_code == 200, gone.text
+    until(lambda: not left(stack), "the blobs of the deleted job to be collected")
+    assert everywhere(stack, redis_url, WORDS) == set()
+
+
+def test_unstored_job_whose_worker_was_killed_and_that_nobody_read_is_nowhere(
+    stack: Stack, redis_url: str
+) -> None:
+    job_id = stack.submit(
+        scan_of_pages(6), filename="gallimaufry.pdf", store="false", metadata='{"po": "wombat"}', options=OCR
+    )
+    until(lambda: bool(stack.readers("worker")), "a child to read it")
+    assert places(everywhere(stack, redis_url, UNSTORED_WORDS)) == set(UNSTORED_WORDS)
+    stack.kill("worker")
+    stack.start_worker("second")
+    assert stack.await_end(job_id)["status"] == "completed"
+
+    hours_pass(stack)
+
+    until(lambda: not left(stack), "the blobs of the job to be collected")
+    until(lambda: not everywhere(stack, redis_url, UNSTORED_WORDS), "its words to be erased")
+    assert stack.job(job_id)["status"] == "completed"
+    assert stack.client.get(f"/v1/jobs/{job_id}/result").status_code == 410
+    assert stack.rows("SELECT FROM page_checkpoints") == []
+
+
+def left(stack: Stack) -> list[Path]:
+    """Return the blobs that are left; all of them are old now, and due if nobody needs them."""
+    make_blobs_old(stack.folder)
+    stack.rows("UPDATE blob_garbage SET erase_at = least(erase_at, now())")
+    return blobs_below(stack.folder)
+
+
+def hours_pass(stack: Stack) -> None:
+    """Let the job have ended two hours ago, past the guard that keeps the end of a job as it was."""
+    ago = "- interval '2 hours'"
+    stack.rows("ALTER TABLE jobs DISABLE TRIGGER USER")
+    stack.rows(
+        f"UPDATE jobs SET completed_at = completed_at {ago}, result_expires_at = result_expires_at {ago}"
+    )
+    stack.rows("ALTER TABLE jobs ENABLE TRIGGER USER")
