@@ -14,6 +14,7 @@ import yaml
 from affidavit.api.endpoints import ENDPOINTS
 from affidavit.cli import COMMANDS
 from affidavit.settings import Settings, environment_names
+from affidavit.stack import _with_own_metrics
 
 ROOT = Path(__file__).parents[1]
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -122,6 +123,31 @@ def test_image_gets_what_it_copies() -> None:
         copied.update(line.split()[:-1])
     assert copied == kept
     assert all((ROOT / name).exists() for name in copied)
+
+
+def test_profile_scale_runs_three_workers_that_are_all_alike() -> None:
+    worker, more = OWN["worker"], OWN["more-workers"]
+    assert more["profiles"] == ["scale"]
+    assert 1 + more["deploy"]["replicas"] == 3
+    assert {name: value for name, value in more.items() if name not in {"profiles", "deploy"}} == worker
+
+
+def test_health_of_a_worker_is_asked_where_it_listens_and_nothing_of_it_is_published() -> None:
+    worker = OWN["worker"]
+    port = worker["environment"]["AFFIDAVIT_METRICS_PORT"]
+    assert f"http://127.0.0.1:{port}/livez" in str(worker["healthcheck"]["test"])
+    assert "ports" not in worker
+    assert not any(str(port) in mapping for mapping in OWN["api"]["ports"])
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"), [("9464", ["9464", "9465", "9466"]), ("", ["", "", ""]), ("0", ["0"] * 3)]
+)
+def test_processes_of_one_machine_listen_for_scrapers_on_ports_of_their_own(
+    given: str, expected: list[str]
+) -> None:
+    found = [_with_own_metrics({"AFFIDAVIT_METRICS_PORT": given}, number) for number in range(3)]
+    assert [environment["AFFIDAVIT_METRICS_PORT"] for environment in found] == expected
 
 
 def has_compose() -> bool:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import structlog
 
-from affidavit.infra import logs
+from affidavit.infra import context, logs
 
 CANARY = "canary-7f3a"
 
@@ -177,3 +177,52 @@ def test_console_form_is_for_people() -> None:
     assert "job.claimed" in out.getvalue()
     assert "job_id=job_1" in out.getvalue()
     assert CANARY not in out.getvalue()
+
+
+REQUEST = ("GET", "/v1/jobs/job_1", 200, 0.00123, "req_1")
+
+
+@pytest.mark.parametrize("key_id", [None, "key_1"])
+def test_line_of_a_request_is_as_if_any_other_logger_had_written_it(key_id: str | None) -> None:
+    direct, chained = io.StringIO(), io.StringIO()
+    logs.configure(to=direct)
+    logs.access(*REQUEST, key_id)
+    logs.configure(to=chained)
+    logs._through_structlog(*REQUEST, key_id)
+
+    [ours], [theirs] = lines(direct), lines(chained)
+    assert list(ours) == list(theirs)
+    assert len(ours.pop("timestamp")) == len(theirs.pop("timestamp"))
+    assert ours == theirs
+
+
+def test_line_of_a_request_cannot_be_forged_and_holds_no_key(out: io.StringIO) -> None:
+    logs.access("GET", f'/v1/jobs/a\n{{"event": "forged"}}"\u2028/afd_{CANARY}abcdefgh', 404, 0.1, "r", None)
+
+    [line] = lines(out)
+    assert line["event"] == "http.request"
+    assert "\n" not in line["path"]
+    assert CANARY not in out.getvalue()
+
+
+def test_requests_are_not_logged_above_their_level() -> None:
+    out = io.StringIO()
+    logs.configure(level="warning", to=out)
+    logs.access(*REQUEST, None)
+    assert out.getvalue() == ""
+
+
+def test_ids_of_the_work_at_hand_are_on_every_line_and_what_a_line_says_itself_stands(
+    out: io.StringIO,
+) -> None:
+    with context.bound(job_id="job_1", request_id="req_1", delivery_id=None):
+        structlog.get_logger().info("one")
+        logging.getLogger("some.library").warning("two")
+        structlog.get_logger().info("three", job_id="job_2")
+    structlog.get_logger().info("four")
+
+    one, two, three, four = lines(out)
+    assert (one["job_id"], one["request_id"]) == (two["job_id"], two["request_id"]) == ("job_1", "req_1")
+    assert "delivery_id" not in one
+    assert three["job_id"] == "job_2"
+    assert "job_id" not in four
