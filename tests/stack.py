@@ -23,6 +23,8 @@ import psutil
 from affidavit.accounts.principal import Scope
 from affidavit.accounts.service import Accounts
 from affidavit.infra.db import Database
+from affidavit.infra.login import admit
+from tests.conftest import as_service
 
 SECRET_KEY = "a-secret-key-for-tests-of-32-bytes-or-more"
 PATIENCE = 60.0
@@ -39,7 +41,7 @@ class Stack:
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.preload: dict[str, dict[str, str]] = {}  # more of the environment of a process to come
         values = {
-            "database_url": database_url,
+            "database_url": as_service(database_url),
             "redis_url": redis_url,
             "secret_key": SECRET_KEY,
             "data_dir": folder,
@@ -55,6 +57,7 @@ class Stack:
         }
         given = {name: value for name, value in os.environ.items() if not name.startswith("AFFIDAVIT_")}
         self.environment = given | {f"AFFIDAVIT_{name.upper()}": str(value) for name, value in values.items()}
+        asyncio.run(admit(database_url, as_service(database_url)))  # no process is the owner
         self.key = asyncio.run(self._make_key())
         self.client = httpx.Client(
             base_url=self.url, headers={"Authorization": f"Bearer {self.key}"}, timeout=PATIENCE
@@ -159,7 +162,7 @@ class Stack:
 
     def through(self, port: int) -> str:
         """Return the database's URL by way of another port of loopback, a proxy's."""
-        url = urlsplit(self.database_url)
+        url = urlsplit(as_service(self.database_url))
         return urlunsplit(url._replace(netloc=f"{url.username}:{url.password}@127.0.0.1:{port}"))
 
     def _is_ready(self) -> bool:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 import pytest
+from sqlalchemy import text
 
 from affidavit.infra.connections import Role
 from affidavit.infra.db import SCOPE, Database, scoped
@@ -145,9 +147,7 @@ async def test_connection_that_was_anothers_or_the_systems_is_only_the_callers(u
         with pytest.raises(asyncpg.InsufficientPrivilegeError, match=FORGOTTEN):
             await db.fetch_in(MINE, "SELECT FROM jobs WHERE environment_id = $1")
         async with db.begin(THEIRS) as session:
-            statement = await session.connection()
-            found = await statement.exec_driver_sql("SELECT environment_id FROM jobs")
-            seen.append(list(found.scalars()))
+            seen.append(list(await session.scalars(text("SELECT environment_id FROM jobs"))))
     finally:
         await db.close()
 
@@ -157,7 +157,7 @@ async def test_connection_that_was_anothers_or_the_systems_is_only_the_callers(u
 @pytest.mark.parametrize("method", ["nestloop", "hashjoin", "mergejoin", "indexscan", "seqscan", "material"])
 async def test_statements_that_bring_their_scope_hold_however_they_are_planned(app: Any, method: str) -> None:
     await app.execute(f"SET enable_{method} = off")
-    empty = ["[]", "[]", "[]", "POST /v1/parse", "key", "{}", "job_new", acceptance.timedelta(days=1)]
+    empty = ["[]", "[]", "[]", "POST /v1/parse", "key", "{}", "job_new", timedelta(days=1)]
     more = len(set(re.findall(r"\$\d+", acceptance._ACCEPT))) - len(empty) - 1
 
     assert (await app.fetch(repository._ONE, MINE, MINE))[0]["id"] == MINE
@@ -171,8 +171,8 @@ async def test_statements_that_bring_their_scope_hold_however_they_are_planned(a
 
 def test_every_statement_with_a_scope_takes_the_environment_from_it_alone() -> None:
     for source in Path(repository.__file__).parents[1].rglob("*.py"):
-        text = source.read_text()
-        for statement in re.findall(r'scoped\(\s*f?"{1,3}(.*?)"{1,3}[,)]', text, re.DOTALL):
+        code = source.read_text()
+        for statement in re.findall(r'scoped\(\s*f?"{1,3}(.*?)"{1,3}[,)]', code, re.DOTALL):
             assert "scope.id" in statement, source
             assert "$1" not in re.sub(r"\$1\d", "", statement), source
     assert acceptance._ACCEPT.count("$1,") == SCOPE.count("$1,")

@@ -13,6 +13,7 @@ from typing import Final
 from affidavit.accounts.principal import Scope
 from affidavit.accounts.service import Accounts, KeyView
 from affidavit.errors import ServiceError
+from affidavit.infra import isolation
 from affidavit.infra.db import Database
 
 DEFAULT_ENVIRONMENT: Final = "default"
@@ -26,8 +27,8 @@ def run(argv: Sequence[str], *, database_url: str, secret_key: str) -> int:
     command: Callable[[Accounts, argparse.Namespace], Awaitable[None]] = arguments.command
     try:
         asyncio.run(_with_accounts(command, arguments, database_url, secret_key))
-    except ServiceError as error:
-        print(error.message, file=sys.stderr)
+    except (ServiceError, isolation.Unsafe) as error:
+        print(error, file=sys.stderr)
         return 1
     return 0
 
@@ -77,6 +78,7 @@ async def _with_accounts(
 ) -> None:
     db = Database(database_url, pool_size=1, name="affidavit-keys")
     try:
+        isolation.refuse(await isolation.check(db))
         await command(Accounts(db, secret_key), arguments)
     finally:
         await db.close()

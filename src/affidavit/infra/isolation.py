@@ -102,6 +102,11 @@ async def require(db: Database) -> None:
     for finding in findings:
         say = log.error if finding.severity is Severity.REFUSED else log.warning
         say("isolation.weak", kind=finding.severity, reason=finding.what, detail=finding.remedy)
+    refuse(findings)
+
+
+def refuse(findings: Sequence[Finding]) -> None:
+    """Raise Unsafe when one of the findings forbids to go on."""
     if refused := [finding for finding in findings if finding.severity is Severity.REFUSED]:
         raise Unsafe(refused)
 
