@@ -130,7 +130,7 @@ class SandboxHost:
             talk = await disk.guarded(listen(reader, walls, on_message, self._grace))
             if talk.stopped is None:
                 await asyncio.wait({death}, timeout=self._grace)
-                talk = await disk.judged(talk)
+                talk = disk.judged(talk)
         finally:
             transport.close()
             if not death.done():

@@ -54,30 +54,37 @@ class Disk:
                 each.cancel()
             await asyncio.gather(talking, watching, return_exceptions=True)
 
-    async def judged(self, talk: Talk) -> Talk:
+    def judged(self, talk: Talk) -> Talk:
         """Return the talk, or that it was stopped when more lies there than may."""
-        objection = await asyncio.to_thread(self._objection)
+        objection = self._objection()
         return talk if objection is None else replace(talk, stopped=objection)
 
     async def _fill_up(self) -> Ending:
-        while (objection := await asyncio.to_thread(self._objection)) is None:  # noqa: ASYNC110 - the kernel tells nobody
-            await asyncio.sleep(PAUSE_SECONDS)
+        objection = None
+        while objection is None:
+            await asyncio.sleep(PAUSE_SECONDS)  # first: most children have ended by then
+            objection = await asyncio.to_thread(self._objection)
         return objection
 
     def _objection(self) -> Ending | None:
-        found = use(self.workspace)
+        found = use(self.workspace, most_files=self.most.files)
         if found.size_bytes > self.most.size_bytes:
             return Ending.OVERFLOWED
         return Ending.TOO_MANY_FILES if found.files > self.most.files else None
 
 
-def use(folder: Path) -> Use:
-    """Count what is under a folder, by what is larger of length and room taken."""
+def use(folder: Path, *, most_files: int | None = None) -> Use:
+    """Count what is under a folder, by what is larger of length and room taken.
+
+    Stops at the file past `most_files`: whoever left more will not keep us counting.
+    """
     files = size_bytes = 0
     waiting: list[str] = [str(folder)]
     while waiting:
         with suppress(OSError), os.scandir(waiting.pop()) as entries:
             for entry in entries:
+                if most_files is not None and files > most_files:
+                    return Use(files, size_bytes)
                 with suppress(OSError):
                     found = entry.stat(follow_symlinks=False)
                     files += 1
