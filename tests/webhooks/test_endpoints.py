@@ -11,6 +11,7 @@ from affidavit.infra.idempotency import Fingerprint
 from affidavit.infra.ids import new_id
 from affidavit.webhooks import expiry
 from affidavit.webhooks.event import EndpointStatus, EventType
+from affidavit.webhooks.judgement import read_head, read_retry_after
 from affidavit.webhooks.schedule import DELAYS, JITTER, Schedule
 from affidavit.webhooks.service import Change, WebhookPolicy, Webhooks
 from affidavit.webhooks.views import DeliveryFilter
@@ -238,3 +239,36 @@ def test_retry_after_lengthens_a_wait_and_never_shortens_it() -> None:
 
     assert schedule.delay_after(1, timedelta(minutes=3)) == timedelta(minutes=3)
     assert (schedule.delay_after(4, timedelta(seconds=1)) or timedelta(0)) >= DELAYS[4]
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [
+        ("120", 120),
+        (" 7 ", 7),
+        ("0", 0),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", 0),  # has passed
+        (None, None),
+        ("", None),
+        ("-5", None),
+        ("soon", None),
+        ("1e9", None),
+        ("9" * 30, None),
+        ("Wed, 99 Oct 2015 07:28:00 GMT", None),
+    ],
+)
+def test_retry_after_is_read_as_seconds_or_a_date_and_nonsense_as_nothing(
+    said: str | None, seconds: int | None
+) -> None:
+    read = read_retry_after(said)
+
+    assert read == (None if seconds is None else timedelta(seconds=seconds))
+
+
+def test_head_of_an_answer_is_text_that_the_database_holds() -> None:
+    head = read_head(b"\x00\xff ok \x1b[31m" + "é".encode() * 2000)
+
+    assert "\x00" not in head
+    assert "\x1b" not in head
+    assert len(head) <= 1024
+    assert "ok" in head

@@ -301,6 +301,31 @@ async def test_name_that_moves_inside_after_the_first_attempt_is_refused_then(
     ]
 
 
+async def test_url_that_is_no_longer_allowed_is_a_failed_attempt(desk: Desk, receiver: Receiver) -> None:
+    await desk.endpoint(receiver.url())
+    await desk.completed_job()
+
+    await desk.sender(hurried(allow_http=False)).send_due()
+
+    (owed,) = await desk.deliveries()
+    assert (owed.status, owed.last_error, receiver.connections) == ("pending", "url_invalid", 0)
+
+
+async def test_error_of_our_own_counts_as_an_attempt_so_that_no_message_is_leased_for_ever(
+    desk: Desk, receiver: Receiver
+) -> None:
+    async def broken(_host: str, _port: int) -> list[str]:
+        raise NotImplementedError
+
+    await desk.endpoint(receiver.url())
+    await desk.completed_job()
+
+    await desk.send_all(desk.sender(resolver=broken))
+
+    (owed,) = await desk.deliveries()
+    assert (owed.status, owed.attempts, owed.last_error) == ("exhausted", 10, "broken")
+
+
 async def test_receiver_that_is_not_there_is_a_failed_attempt(desk: Desk) -> None:
     async with receiving() as receiver:
         url = receiver.url()

@@ -157,6 +157,12 @@ class Sender:
             failure = Failure.SECRET_UNREADABLE
         except FetchError as error:
             failure = classify(error)
+        except Exception as error:
+            # Whatever it was, it counts: a message that breaks its sender must not be leased for ever.
+            if is_unavailable(error):
+                raise
+            log.exception("webhook.attempt_broke")
+            failure = Failure.BROKEN
         latency = time.monotonic() - began
         return self._outcome(held, answer, failure, latency)
 
