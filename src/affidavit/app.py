@@ -87,14 +87,15 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     used = _services(settings, db, doorbell)
     app.state.services = used
     await used.pressure.look()
-    looking = asyncio.create_task(used.pressure.run())
+    background = [asyncio.create_task(each) for each in (used.pressure.run(), used.documents.sweep_drafts())]
     log.info("api.started", version=VERSION)
     try:
         async with exposed(settings.metrics_host, settings.metrics_port, Gauges(db).refresh):
             yield
     finally:
-        looking.cancel()
-        await asyncio.gather(looking, return_exceptions=True)
+        for each in background:
+            each.cancel()
+        await asyncio.gather(*background, return_exceptions=True)
         await asyncio.to_thread(tracing.stop)
         await used.jobs.close()
         await doorbell.close()

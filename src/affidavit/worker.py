@@ -28,6 +28,7 @@ from affidavit.infra import isolation, metrics, tracing
 from affidavit.infra.blobs import open_store
 from affidavit.infra.bubblewrap import Wrapping
 from affidavit.infra.db import Database
+from affidavit.infra.drafts import STALE
 from affidavit.infra.exposition import exposed
 from affidavit.infra.fetch import FetchPolicy
 from affidavit.infra.logs import configure
@@ -54,8 +55,6 @@ WARM_UP: Final = "affidavit.engine.task:warm_up"
 RING_SECONDS: Final = 0.5
 TIDY_SECONDS: Final = 30.0  # looks at the whole queue, for what is rare and harms nobody meanwhile
 PATROL_SECONDS: Final = 60.0  # what has a pace of its own is looked at so often
-# Far above the longest upload: whoever wrote a draft that is older has died.
-STALE_DRAFT: Final = timedelta(hours=1)
 STARTUP_RETRY_SECONDS: Final = 1.0
 CLAIM_SECONDS: Final = 10.0  # half a lease: a claim that takes longer would not be worth having
 ANSWER_BYTES: Final = 16 * 1024  # of a webhook's answer that are read; what follows is not waited for
@@ -156,7 +155,7 @@ class Worker:
             _every("retention", settings.result_purge_seconds, lambda: retention.purge(db, kept)),
             _every("collect", settings.result_purge_seconds, lambda: retention.collect(db, blobs)),
             _every("orphans", PATROL_SECONDS, lambda: find_orphans(db, blobs, self._name)),
-            _every("staging", PATROL_SECONDS, lambda: blobs.sweep_staging(STALE_DRAFT)),
+            _every("staging", PATROL_SECONDS, lambda: blobs.sweep_staging(STALE)),
             _every("scratch", PATROL_SECONDS, self._sweep_scratch),
             *self._scrubbing(),
             _every("webhooks", settings.result_purge_seconds, lambda: expiry.sweep(db, log_kept)),

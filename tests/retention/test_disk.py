@@ -181,3 +181,18 @@ def test_task_that_finds_the_disk_full_is_tried_again(error: Exception) -> None:
     found = verdict.of_exception(error)
 
     assert (found.error.code, found.error.retryable) == ("STORAGE_UNAVAILABLE", True)
+
+
+async def test_api_removes_what_killed_uploads_left(settings: Settings, tmp_path: Path) -> None:
+    staging = tmp_path / "blobs" / "staging"
+    staging.mkdir(parents=True)
+    stale, fresh = staging / "stale", staging / "fresh"
+    for draft in (stale, fresh):
+        draft.write_bytes(b"half of a document")
+    os.utime(stale, (1, 1))
+
+    async with running(settings), asyncio.timeout(60):
+        while stale.exists():  # noqa: ASYNC110 - the API sweeps by itself
+            await asyncio.sleep(0.01)
+
+    assert fresh.exists()

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 import asyncpg
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -13,10 +16,13 @@ from affidavit.documents import repository
 from affidavit.documents.intake import Intake
 from affidavit.documents.repository import Stored
 from affidavit.errors import Conflict, FileDeleted, NotFound
-from affidavit.infra.blobs import BlobStore, BlobStream
+from affidavit.infra.blobs import BlobStore, BlobStream, StoreUnavailable
 from affidavit.infra.db import Database
+from affidavit.infra.drafts import STALE
 from affidavit.infra.idempotency import Fingerprint, claim
 from affidavit.infra.ids import is_id, new_id
+
+SWEEP_SECONDS: Final = 600.0
 
 # Says why a document (environment id, document id) must stay: an unfinished job needs it, or it is under
 # legal hold. Jobs stand above documents, so whoever puts the parts together hands this in.
@@ -71,6 +77,13 @@ class Documents:
     def intake(self, environment_id: str) -> Intake:
         """Open a place to stream one file into."""
         return Intake(self._blobs, environment_id, self._policy.max_bytes)
+
+    async def sweep_drafts(self) -> None:
+        """Remove what killed uploads left on this machine, now and every ten minutes, until canceled."""
+        while True:
+            with suppress(StoreUnavailable):  # the next round may succeed
+                await self._blobs.sweep_staging(STALE)
+            await asyncio.sleep(SWEEP_SECONDS)
 
     async def keep(self, environment_id: str, stored: Stored, key: Fingerprint | None) -> Kept:
         """Make a file of stored bytes, or return the one that the same key had made.

@@ -21,6 +21,8 @@ from affidavit.infra.blobs_port import CHUNK_BYTES, Blob, BlobCorrupt, StoreFull
 P = ParamSpec("P")
 T = TypeVar("T")
 
+# Far above the longest upload: whoever wrote a draft that is older has died.
+STALE: Final = timedelta(hours=1)
 FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 
 
