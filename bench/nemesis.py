@@ -155,6 +155,7 @@ class Run:
     def _inject(self, fault: Fault) -> Injected:
         """Inject one fault, mend what it broke, and time how long anything was amiss."""
         with Recovery(self._site.database_url) as recovery:
+            self._site.hit = recovery.begin
             fault.inject(self._site, self._rng)
             self._site.heal()
             seconds = recovery.wait()

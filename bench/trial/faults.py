@@ -38,13 +38,16 @@ def kill_worker(site: Installation, rng: Random) -> None:
 
 
 def kill_host(site: Installation, rng: Random) -> None:
-    for host in site.hosts(_busy(site, rng))[:1]:
+    hosts = site.hosts(_busy(site, rng))[:1]
+    site.hit()
+    for host in hosts:
         _kill(host)
 
 
 def kill_child(site: Installation, rng: Random) -> None:
     children = [child for worker in site.workers for child in site.children(worker)]
     if children:
+        site.hit()
         _kill(rng.choice(children))
 
 
@@ -70,6 +73,7 @@ def stop_api(site: Installation, rng: Random) -> None:
 
 
 def kill_postgres(site: Installation, rng: Random) -> None:
+    site.hit()
     for process in site.server("postgres")[:1]:  # the postmaster: its children notice by themselves
         _kill(process)
     _await_end(site, "postgres")
@@ -78,6 +82,7 @@ def kill_postgres(site: Installation, rng: Random) -> None:
 
 def restart_postgres(site: Installation, _rng: Random) -> None:
     """Shut down without a checkpoint, as `pg_ctl restart -m immediate` does."""
+    site.hit()
     for process in site.server("postgres")[:1]:
         process.send_signal(signal.SIGQUIT)
     _await_end(site, "postgres")
@@ -85,7 +90,7 @@ def restart_postgres(site: Installation, _rng: Random) -> None:
 
 def stop_postgres(site: Installation, rng: Random) -> None:
     """Freeze the whole server: connections stay, and nothing answers; sometimes beyond the lease."""
-    _freeze(site.server("postgres"), site.times.lease * rng.choice((0.4, 1.4)))
+    _freeze(site, site.server("postgres"), site.times.lease * rng.choice((0.4, 1.4)))
 
 
 def flush(site: Installation, _rng: Random) -> None:
@@ -93,6 +98,7 @@ def flush(site: Installation, _rng: Random) -> None:
 
 
 def kill_valkey(site: Installation, rng: Random) -> None:
+    site.hit()
     for process in site.server("valkey"):
         _kill(process)
     _await_end(site, "valkey")
@@ -100,7 +106,7 @@ def kill_valkey(site: Installation, rng: Random) -> None:
 
 
 def stop_valkey(site: Installation, rng: Random) -> None:
-    _freeze(site.server("valkey"), 1 + rng.random() * 5)
+    _freeze(site, site.server("valkey"), 1 + rng.random() * 5)
 
 
 def ring_nonsense(site: Installation, rng: Random) -> None:
@@ -150,6 +156,7 @@ def cut_power(site: Installation, _rng: Random) -> None:
 def cut_network(site: Installation, rng: Random) -> None:
     """Refuse one process its database for a while."""
     role = rng.choice([*site.workers, *site.apis])
+    site.hit()
     role.proxy.refuse()
     time.sleep(1 + rng.random() * site.times.lease)
     role.proxy.restore()
@@ -158,6 +165,7 @@ def cut_network(site: Installation, rng: Random) -> None:
 def stall_network(site: Installation, rng: Random) -> None:
     """Hold back every packet between a worker and its database beyond the lease; then they arrive."""
     role = _busy(site, rng)
+    site.hit()
     role.proxy.stall()
     time.sleep(site.times.lease * 1.5)
     role.proxy.restore()
@@ -165,12 +173,14 @@ def stall_network(site: Installation, rng: Random) -> None:
 
 def lose_commit(site: Installation, rng: Random) -> None:
     """Let one COMMIT of a worker through, and cut the connection instead of its answer."""
+    site.hit()
     lost = _busy(site, rng).proxy.lose_answer_to(b"COMMIT", skip=rng.randint(0, 3))
     lost.wait(site.times.lease)
 
 
 def lose_acceptance(site: Installation, rng: Random) -> None:
     """Let a submission be committed, and cut the API off from the answer."""
+    site.hit()
     rng.choice(site.apis).proxy.lose_answer_to(ACCEPTANCE).wait(site.times.lease)
 
 
@@ -187,6 +197,7 @@ def turn_clock(site: Installation, rng: Random) -> None:
 def fill_disk(site: Installation, rng: Random) -> None:
     """Leave no byte on the disk of documents and results for a while."""
     filler = site.data / "filler"
+    site.hit()
     with filler.open("wb") as file, contextlib.suppress(OSError):
         block = b"\0" * (1 << 20)
         while True:
@@ -226,8 +237,9 @@ def _hold(site: Installation, roles: list[Role], seconds: float) -> None:
         site.signal(role, signal.SIGCONT)
 
 
-def _freeze(processes: list[psutil.Process], seconds: float) -> None:
+def _freeze(site: Installation, processes: list[psutil.Process], seconds: float) -> None:
     """Stop a server as a whole, the children first."""
+    site.hit()
     for process in reversed(processes):
         with contextlib.suppress(psutil.Error):
             process.suspend()
@@ -258,6 +270,7 @@ def _bell(site: Installation, act: Callable[[redis.Redis], object]) -> None:
         redis.Redis.from_url(site.servers.redis_url, socket_timeout=5) as bell,
         contextlib.suppress(redis.RedisError),
     ):
+        site.hit()
         act(bell)
 
 

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -73,6 +73,8 @@ class Installation:
         self._names = [f"api-{n}" for n in range(1, apis + 1)], [f"worker-{n}" for n in range(1, workers + 1)]
         self._settings = dict(settings)
         self.roles: dict[str, Role] = {}
+        #: Called at the last moment before a fault, by whoever injects it.
+        self.hit: Callable[[], None] = lambda: None
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -162,6 +164,7 @@ class Installation:
 
     def signal(self, role: Role, number: signal.Signals) -> None:
         """Send a signal to the process alone: what it started has to notice by itself."""
+        self.hit()
         assert role.process is not None
         with contextlib.suppress(ProcessLookupError):
             role.process.popen.send_signal(number)

@@ -28,7 +28,8 @@ SELECT EXISTS (SELECT FROM job_tasks WHERE greatest(started_at, finished_at) > $
 class Recovery:
     """From before a fault until every task that ran then has moved on, and work goes on.
 
-    Use it as a context around the fault; a thread looks while the fault is still there.
+    Use it as a context around the injection; `begin` is called at the last moment before the fault. A thread
+    looks while the fault is still there.
     """
 
     def __init__(self, database_url: str) -> None:
@@ -39,15 +40,22 @@ class Recovery:
         self._thread = threading.Thread(target=lambda: asyncio.run(self._watch()), daemon=True)
 
     def __enter__(self) -> Self:
-        self._thread.start()
-        self._is_set_up.wait(10)
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._thread.join(PATIENCE_SECONDS + 10)
+        if self._thread.is_alive():
+            self._thread.join(PATIENCE_SECONDS + 10)
+
+    def begin(self) -> None:
+        """Note what runs and start the clock, the first time that it is called."""
+        if not self._is_set_up.is_set():
+            self._thread.start()
+            self._is_set_up.wait(10)
+            self._is_set_up.set()
 
     def wait(self) -> float | None:
         """Return the seconds that it took, or None if it was longer than a minute."""
+        self.begin()
         self._thread.join(PATIENCE_SECONDS + 10)
         return self._seconds
 
