@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -13,10 +14,11 @@ from pathlib import Path
 import pytest
 import redis
 
-from affidavit.doctor import bell, configuration, database, reading, storage
+from affidavit.doctor import bell, configuration, database, reading, storage, walls
 from affidavit.doctor.command import examine, main
 from affidavit.doctor.finding import Level
 from affidavit.infra.binaries import locate
+from affidavit.infra.bubblewrap import Wrapping
 from affidavit.settings import Settings
 from tests.conftest import as_service, execute
 
@@ -251,3 +253,10 @@ def test_strict_makes_a_warning_a_failure(
     assert ended.returncode == status, ended.stdout + ended.stderr
     assert "warn  settings     AFFIDAVIT_FETCH_ALLOW_HTTP is on" in ended.stdout
     assert ended.stdout.splitlines()[-1].endswith("0 fail")
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root's children become another user")
+async def test_user_that_is_not_there_is_a_failure() -> None:
+    findings = await walls.examine("no-such-user-here", Wrapping.NONE, [])
+
+    assert about(findings, "no-such-user-here").level is Level.FAIL

@@ -26,9 +26,11 @@ REMEDIES: Final = {
 async def examine(user: str, wrapping: Wrapping, programs: Sequence[Path]) -> list[Finding]:
     """Say which walls are live, whether bubblewrap works, and what a walled child could do all the same."""
     found = [*_live(), _wrapped(wrapping)]
-    identity = Identity.named(user) if os.getuid() == 0 else None
     try:
+        identity = Identity.named(user) if os.getuid() == 0 else None
         trials = await try_walls(identity, wrapping, programs)
+    except ValueError as error:
+        return [*found, fail(PART, f"user: {error}", "Set AFFIDAVIT_SANDBOX_USER.")]
     except HostUnavailable as error:
         remedy = "Install bubblewrap and let it make namespaces, or set AFFIDAVIT_SANDBOX=auto."
         return [*found, fail(PART, f"trial: the engine host does not start: {error}", remedy)]
