@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 from datetime import timedelta
 from pathlib import Path
@@ -12,6 +13,7 @@ import zstandard
 
 from affidavit.documents import references, scrub
 from affidavit.documents.scrub import Pace, Scrubbed, State, scrub_all, standing
+from affidavit.infra import logs
 from affidavit.infra.blobs import LocalBlobs
 from affidavit.infra.db import SYSTEM, Database
 from tests.api.conftest import Api, Hand
@@ -156,8 +158,11 @@ async def test_large_damaged_result_breaks_off_before_its_end(
     (digest,) = [path.name for path in blobs_below(tmp_path) if path.stat().st_size == len(stored)]
     flip(tmp_path, digest)
 
+    said = io.StringIO()
+    logs.configure(to=said)
     received = await received_until_the_break(api, f"/v1/jobs/{job['id']}/result", encoding)
 
+    assert "blob.broken_off" in said.getvalue()
     whole = len(stored) if encoding == "zstd" else len(zstandard.decompress(stored))
     assert received < whole
 

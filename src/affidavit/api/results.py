@@ -6,6 +6,7 @@ import re
 from collections.abc import AsyncIterator
 from typing import Final
 
+import structlog
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
@@ -14,8 +15,11 @@ from affidavit.api.render import DOWNLOAD_HEADERS, JSON, job_path
 from affidavit.api.services import Services
 from affidavit.documents.service import Content
 from affidavit.errors import Conflict
+from affidavit.infra.blobs import BlobError
 from affidavit.infra.compression import stream_decompressed
 from affidavit.jobs.views import StoredResult
+
+log = structlog.get_logger()
 
 ENDED: Final = frozenset({"JOB_FAILED", "JOB_CANCELED", "REVIEW_REQUIRED", "RESULT_NOT_READY"})
 _ZSTD = re.compile(r"(?:^|,)\s*zstd\s*(?:;\s*q\s*=\s*(0?\.\d*[1-9]\d*|1(?:\.0*)?)\s*)?(?:,|$)", re.IGNORECASE)
@@ -48,7 +52,7 @@ async def result_response(
         chunks = _started(chunks, await anext(chunks, b""))
     if not stored.store and request.method == "GET":
         chunks = _noted(chunks, request, services, environment_id, job_id)
-    return StreamingResponse(chunks, headers=named, media_type=JSON)
+    return StreamingResponse(_watched(chunks, stored.sha256), headers=named, media_type=JSON)
 
 
 def content_response(content: Content, media_type: str, disposition: str) -> Response:
@@ -59,7 +63,8 @@ def content_response(content: Content, media_type: str, disposition: str) -> Res
         "content-disposition": disposition,
         "etag": f'"{content.sha256}"',
     }
-    return StreamingResponse(content.stream.chunks, headers=headers, media_type=media_type)
+    chunks = _watched(content.stream.chunks, content.sha256)
+    return StreamingResponse(chunks, headers=headers, media_type=media_type)
 
 
 def is_unchanged(request: Request, sha256: str) -> bool:
@@ -81,6 +86,16 @@ async def _find(services: Services, environment_id: str, job_id: str) -> StoredR
         if view.retry_after_ms is not None:
             error.retry_after = view.retry_after_ms / 1000
         raise JobEnded(error, job_id, view.error) from None
+
+
+async def _watched(chunks: AsyncIterator[bytes], sha256: str) -> AsyncIterator[bytes]:
+    """Say in the log why an answer broke off: its caller can be told no more than that it did."""
+    try:
+        async for chunk in chunks:
+            yield chunk
+    except BlobError as error:
+        log.error("blob.broken_off", sha256=sha256, error=type(error).__name__)  # noqa: TRY400 - no traceback
+        raise
 
 
 async def _started(chunks: AsyncIterator[bytes], first: bytes) -> AsyncIterator[bytes]:
