@@ -13,7 +13,7 @@ import pytest
 
 from affidavit.samples import invoice_pdf
 from tests.conftest import ROOT
-from tests.stack import Stack, running
+from tests.stack import Stack, running, until
 
 README = (ROOT / "README.md").read_text()
 
@@ -38,6 +38,7 @@ def test_its_links_lead_somewhere() -> None:
 @pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl to paste the lines into")
 def test_its_curl_lines_work_as_printed(stack: Stack, tmp_path: Path) -> None:
     stack.start_worker()
+    until(lambda: "worker.started" in stack.log("worker"), "the worker to start")
     (tmp_path / "var").mkdir()
     (tmp_path / "var/api-key").write_text(stack.key)
     (tmp_path / "var/sample-invoice.pdf").write_bytes(invoice_pdf())

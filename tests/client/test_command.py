@@ -129,3 +129,11 @@ def test_message_of_the_service_cannot_drive_the_terminal(
     submit([document, "--wait", "--idempotency-key", "k"])
 
     assert "\x1b" not in output(capsys)[1]
+
+
+def test_deadline_and_webhook_go_with_the_submission(document: str, service: Service) -> None:
+    code = submit([document, "--deadline", "600", "--webhook", "https://example.com/hook"])
+
+    assert code == Exit.DONE
+    assert service.forms[0]["deadline_seconds"] == b"600"
+    assert service.forms[0]["webhook"] == b"https://example.com/hook"
