@@ -19,7 +19,7 @@ import httpx
 from affidavit.infra.binaries import EmbeddedUnavailable
 from affidavit.infra.cluster import ClusterFailed
 from affidavit.infra.embedded import DataDirInUse, EmbeddedServers, StartFailed
-from affidavit.infra.supervise import Command, Process, spawn
+from affidavit.infra.supervise import Command, Process, rotate, spawn
 
 _READY_SECONDS = 90.0  # a cold start on two slow cores takes about 10 s
 _MIGRATE_SECONDS = 600.0
@@ -118,6 +118,7 @@ class Stack:
             for name in revived:
                 self._tell(f"{name} had died and runs again.")
         for name, kept in self._kept.items():
+            rotate(kept.process.log)
             if kept.tend(time.monotonic()):
                 self._tell(f"{name} had died and runs again; see {kept.process.log}.")
 

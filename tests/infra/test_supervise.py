@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from affidavit.infra.supervise import Command, Process, spawn
+from affidavit.infra.supervise import Command, Process, rotate, spawn
 
 pytestmark = [
     pytest.mark.skipif(sys.platform not in {"linux", "darwin"}, reason="Unix"),
@@ -94,3 +94,15 @@ def test_log_tail_shows_why_a_start_failed(tmp_path: Path) -> None:
     process.popen.wait(20)
     assert process.log_tail().endswith("no such thing")
     assert process.log.stat().st_mode & 0o077 == 0
+
+
+def test_log_that_grew_too_large_is_put_aside_while_its_writer_goes_on(tmp_path: Path) -> None:
+    log = tmp_path / "api.log"
+    with log.open("ab", buffering=0) as writer:
+        writer.write(b"old line\n" * 100)
+        assert not rotate(log, limit_bytes=900)
+        assert rotate(log, limit_bytes=899)
+        writer.write(b"new line\n")
+
+    assert log.read_bytes() == b"new line\n"
+    assert (tmp_path / "api.old.log").read_bytes() == b"old line\n" * 100

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -117,9 +118,20 @@ def spawn(name: str, command: Command, *, watchdog: bool = sys.platform != "linu
     return Process(name, popen, command.log, watch_pipe=pipe[1] if pipe else None)
 
 
+def rotate(log: Path, *, limit_bytes: int = _LOG_LIMIT_BYTES) -> bool:
+    """Put a log that has grown too large aside while it is written to; tell whether it was.
+
+    Its writer appends, so it goes on at the start of the emptied file. Lines of that very moment may be lost.
+    """
+    if not log.exists() or log.stat().st_size <= limit_bytes:
+        return False
+    shutil.copy(log, log.with_suffix(".old.log"))
+    os.truncate(log, 0)
+    return True
+
+
 def _open_log(path: Path) -> IO[bytes]:
-    if path.exists() and path.stat().st_size > _LOG_LIMIT_BYTES:
-        path.replace(path.with_suffix(".old.log"))
+    rotate(path)
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab")
 
 
