@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from affidavit.infra.binaries import locate
+from affidavit.infra.connections import Role
 from affidavit.infra.db import Database
 from affidavit.infra.embedded import EmbeddedServers
 from tests.conftest import execute, named
@@ -34,10 +35,8 @@ def program(name: str, *arguments: str) -> str:
 
 
 def back_up(stack: Stack, into: Path) -> None:
-    """Do what docs/operations.md says, in its order: roles, rows, then blobs."""
+    """Do what docs/operations.md says, in its order: rows, then blobs."""
     into.mkdir()
-    roles = program("pg_dumpall", "--roles-only", "--no-role-passwords", f"--dbname={stack.database_url}")
-    (into / "roles.sql").write_text(roles)
     program("pg_dump", "--format=custom", f"--file={into / 'rows.dump'}", f"--dbname={stack.database_url}")
     shutil.copytree(stack.folder / "blobs", into / "blobs", ignore=shutil.ignore_patterns("staging"))
 
@@ -46,9 +45,8 @@ def restore(backup: Path, servers: EmbeddedServers, folder: Path) -> str:
     """Do what docs/operations.md says, and return the URL of the database."""
     url = named(servers.database_url, "restored")
     asyncio.run(execute(servers.database_url, "CREATE DATABASE restored TEMPLATE template0"))
-    roles = [line for line in (backup / "roles.sql").read_text().splitlines() if " affidavit_" in line]
-    for line in roles:
-        asyncio.run(execute(url, line))
+    for role in Role:
+        asyncio.run(execute(url, f"CREATE ROLE {role} NOLOGIN"))
     program("pg_restore", "--exit-on-error", "--no-owner", f"--dbname={url}", str(backup / "rows.dump"))
     shutil.copytree(backup / "blobs", folder / "blobs")
     return url
