@@ -28,15 +28,18 @@ async def end(
     to: JobStatus,
     *,
     detail: Mapping[str, object] | None = None,
+    is_parent_locked: bool = False,
     **columns: Any,
 ) -> Row[Any] | None:
     """Move a job to a terminal state and drop what it must not keep; None when another was first."""
-    moved = await move(session, job_id, to, detail=detail, stage=None, message=None, **columns)
+    columns = {"stage": None, "message": None, **columns}
+    moved = await move(session, job_id, to, detail=detail, is_parent_locked=is_parent_locked, **columns)
     if moved is not None:
         metrics.JOBS_ENDED.labels(to).inc()
         if to is not JobStatus.COMPLETED:
             await cancel_queued(session, [job_id])
-        await _let_go(session, job_id)
+        if not moved.store:
+            await _let_go(session, job_id)
     return moved
 
 

@@ -49,6 +49,8 @@ SELECT id, attempt FROM job_tasks
 WHERE status = 'running' AND lease_owner = $1 AND NOT id = ANY($2::text[])
 """
 
+_USE: Final = insert(UsageRecord)
+
 _OUTCOME: Final = "SELECT status FROM job_tasks WHERE id = $1 AND attempt = $2"
 
 _TASK_PAGES: Final = (
@@ -178,17 +180,25 @@ async def complete(
 ) -> None:
     """Commit the result, which lies in the blob store already: once, or not at all. Raises Fenced."""
     async with db.begin(SYSTEM) as session:
-        await _report_last(session, held, news, reading_key)
+        await tasks.note(session, held, news, reading_key)
+        if held.parent_id is not None:
+            await lock_parent(session, held.job_id)
+        await _end_task(session, held)
         await references.add(session, held.environment_id, held.job_id, [result_sha256])
-        await session.execute(insert(UsageRecord).values(_usage(held, pages)))
+        await session.execute(_USE, _usage(held, pages))
+        counts: dict[str, Any] = {}
+        if held.kind is TaskKind.READ:  # it is all of its document, and has shown nothing of it yet
+            counts = {"pages_done": news.pages_done, "pages_failed": len(news.failed)}
         moved = await end(
             session,
             held.job_id,
             JobStatus.COMPLETED,
+            is_parent_locked=True,
             percent=100,
+            **counts,
             result_sha256=result_sha256,
             result_size_bytes=result_size_bytes,
-            result_expires_at=func.now() + (policy.result_ttl if held.store else policy.unstored_ttl),
+            result_expires_at=policy.result_ttl if held.store else policy.unstored_ttl,
         )
         if moved is None:
             raise Fenced
@@ -307,6 +317,10 @@ async def _report_last(session: AsyncSession, held: Claim, news: Report, reading
     if held.parent_id is not None:
         await lock_parent(session, held.job_id)
     await tasks.show(session, held, news)
+    await _end_task(session, held)
+
+
+async def _end_task(session: AsyncSession, held: Claim) -> None:
     if not await move_task(session, held.task_id, TaskStatus.DONE, attempt=held.attempt):
         raise Fenced
 

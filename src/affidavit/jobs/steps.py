@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, Protocol, assert_never
 
@@ -15,7 +16,7 @@ from affidavit.documents import references
 from affidavit.engine.errors import EngineError
 from affidavit.engine.media import HEAD_BYTES, media_type_of
 from affidavit.engine.ocr import programs
-from affidavit.engine.spec import Limits, Operation, Options, Spec, select_pages
+from affidavit.engine.spec import Limits, OcrOptions, Operation, Options, Spec, select_pages
 from affidavit.infra import metrics
 from affidavit.infra.blobs import BlobStore
 from affidavit.infra.db import Database, is_unavailable
@@ -112,7 +113,7 @@ class Steps:
         have = await self._usable(known, spec, reading.reading_key)
         reading.expect(have)
         if not reading.is_accounted:
-            profile = Profile.of(programs(spec.options.ocr))
+            profile = _profile(spec.options.ocr)
             outcome = await self._run_child(self._read_request(spec, sorted(have)), reading, profile)
             if outcome.failure is not None:
                 await reading.flush()
@@ -276,6 +277,12 @@ class Steps:
             json_schema=held.spec.get("json_schema"),
             limits=self.shop.limits,
         )
+
+
+@lru_cache(maxsize=256)
+def _profile(ocr: OcrOptions) -> Profile:
+    """Remember what was found: to look for what is installed costs more than the rest of a short task."""
+    return Profile.of(programs(ocr))
 
 
 async def commit(db: Database, held: Claim, write: Callable[[], Awaitable[None]]) -> None:

@@ -9,9 +9,23 @@ so that no two moves can deadlock.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Row, Select, bindparam, func, insert, literal, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Interval,
+    Result,
+    Row,
+    Select,
+    bindparam,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import aliased
@@ -68,23 +82,28 @@ FROM task t JOIN jobs j ON j.id = t.job_id LEFT JOIN documents d ON d.id = j.doc
 """  # noqa: S608 - constants of ours
 
 
+_END: Final = {"completed_at": timedelta(0), "sealed_password": None}
+
+
 async def move(
     session: AsyncSession,
     job_id: str,
     to: JobStatus,
     *,
     detail: Mapping[str, object] | None = None,
+    is_parent_locked: bool = False,
     **columns: Any,
 ) -> Row[Any] | None:
-    """Move a job and write its event; return (id, environment_id, parent_id, seq) or None.
+    """Move a job and write its event; return (id, environment_id, parent_id, store, seq) or None.
 
-    A job that ends forgets its password, and the last child to end completes its parent.
+    A job that ends forgets its password, and the last child to end completes its parent. A timedelta among
+    the columns counts from now, by the database's clock.
     """
     if to in TERMINAL:
-        await lock_parent(session, job_id)
-        columns = {"completed_at": func.now(), "sealed_password": None, **columns}
-    statement = _move_statement(Job.id == job_id, to, detail or {}, columns)
-    moved: Row[Any] | None = (await session.execute(statement)).one_or_none()
+        if not is_parent_locked:
+            await lock_parent(session, job_id)
+        columns = {**_END, **columns}
+    moved: Row[Any] | None = (await _move(session, "id", job_id, to, detail or {}, columns)).one_or_none()
     if moved is not None and to in TERMINAL and moved.parent_id is not None:
         await _complete_parent(session, moved.parent_id)
     return moved
@@ -92,9 +111,9 @@ async def move(
 
 async def cancel_children(session: AsyncSession, parent_id: str) -> list[str]:
     """Cancel what has not ended of a batch whose row is locked already; return the ids of those jobs."""
-    columns = {"completed_at": func.now(), "sealed_password": None, "stage": None, "message": None}
-    statement = _move_statement(Job.parent_id == parent_id, JobStatus.CANCELED, {}, columns)
-    return [row.id for row in (await session.execute(statement)).all()]
+    columns = {**_END, "stage": None, "message": None}
+    canceled = await _move(session, "parent_id", parent_id, JobStatus.CANCELED, {}, columns)
+    return [row.id for row in canceled.all()]
 
 
 async def move_task(
@@ -117,14 +136,35 @@ async def move_task(
     return (await session.execute(statement)).one_or_none() is not None
 
 
-def _move_statement(
-    which: ColumnElement[bool], to: JobStatus, detail: Mapping[str, object], columns: Mapping[str, Any]
-) -> Select[Any]:
+async def _move(
+    session: AsyncSession,
+    by: str,
+    value: str,
+    to: JobStatus,
+    detail: Mapping[str, object],
+    columns: Mapping[str, Any],
+) -> Result[Any]:
+    shape = tuple((name, isinstance(value, timedelta)) for name, value in sorted(columns.items()))
+    values = {f"new_{name}": value for name, value in columns.items()}
+    values |= {"which": value, "detail": dict(detail)}
+    moved: Result[Any] = await session.execute(_move_statement(by, to, shape), values)
+    return moved
+
+
+@cache
+def _move_statement(by: str, to: JobStatus, shape: tuple[tuple[str, bool], ...]) -> Select[Any]:
+    """Build it once for each shape: to build it takes longer than to run it."""
+    which = Job.__table__.c[by] == bindparam("which")
     moved = (
         update(Job)
         .where(which, Job.status.in_(job_sources(to)))
-        .values(status=to, event_seq=Job.event_seq + 1, updated_at=func.now(), **columns)
-        .returning(Job.id, Job.environment_id, Job.parent_id, Job.event_seq.label("seq"))
+        .values(
+            status=to,
+            event_seq=Job.event_seq + 1,
+            updated_at=func.now(),
+            **{name: _new(name, is_from_now=is_from_now) for name, is_from_now in shape},
+        )
+        .returning(Job.id, Job.environment_id, Job.parent_id, Job.store, Job.event_seq.label("seq"))
         .cte("moved")
     )
     event = (
@@ -137,12 +177,18 @@ def _move_statement(
                 moved.c.environment_id,
                 literal(f"job.{to}"),
                 literal(str(to)),
-                literal(dict(detail), JSONB),
+                bindparam("detail", type_=JSONB),
             ),
         )
         .cte("event")
     )
     return select(moved).add_cte(event)
+
+
+def _new(name: str, *, is_from_now: bool) -> ColumnElement[Any]:
+    if is_from_now:
+        return func.now() + bindparam(f"new_{name}", type_=Interval)
+    return bindparam(f"new_{name}", type_=Job.__table__.c[name].type)
 
 
 # Built once: an alias made anew for each call costs 2 ms, thirty times the statement's own cost.
