@@ -47,7 +47,7 @@ def places(found: set[str]) -> set[str]:
     return {place.rsplit(": ", 1)[1] for place in found}
 
 
-def test_deleted_job_is_nowhere_and_so_is_one_that_was_not_stored(stack: Stack, redis_url: str) -> None:
+def test_words_of_a_deleted_job_are_nowhere(stack: Stack, redis_url: str) -> None:
     stack.await_api()
     files = {"file": ("zanzibar.txt", b"Sesquipedalian words.\nTotal 119.00")}
     data = {"schema": SCHEMA, "metadata": '{"po": "quokka"}'}
