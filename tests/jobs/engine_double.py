@@ -1,8 +1,8 @@
 """An engine that does what the document says: reads pages of no content, fails, lies or hangs.
 
 The document is JSON: `{"pages": count, "fail": [...], "skip": [...], "stray": n, "hang": n, "slow": s}`,
-each but the first optional. With MENDED in the environment no page fails. `stray` is told of though nobody asked, the child hangs before page `hang`, and
-takes `slow` seconds for each.
+each but the first optional. With MENDED in the environment no page fails. `stray` is told of though nobody
+asked, the child hangs before page `hang`, and takes `slow` seconds for each.
 """
 
 from __future__ import annotations
