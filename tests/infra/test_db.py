@@ -7,8 +7,10 @@ from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
+from sqlalchemy import text
 
-from affidavit.infra.db import Database, is_unavailable
+from affidavit.infra.db import SYSTEM, Database, is_unavailable, scoped
+from tests.conftest import as_service
 
 
 @pytest.fixture
@@ -51,3 +53,30 @@ async def test_whoever_waits_for_a_connection_is_served_before_those_who_came_la
 )
 def test_a_connection_that_breaks_is_no_ones_failure(error):
     assert is_unavailable(error)
+
+
+async def test_no_more_connections_are_open_than_the_pool_has_whatever_they_act_as(database_url: str) -> None:
+    db = Database(as_service(database_url), pool_size=2, name="bounded")
+    opened = "SELECT count(*) AS n FROM pg_stat_activity WHERE application_name = 'bounded'"
+    acting = scoped("SELECT current_user::text AS role WHERE scope.id <> ''")
+
+    async def as_either(number: int) -> str:
+        if number % 2:
+            found = await db.fetch_row_in("env_one", acting)
+        else:
+            found = await db.fetch_row("SELECT current_user::text AS role")
+        async with db.begin("env_one" if number % 3 else SYSTEM) as session:
+            await session.execute(text("SELECT 1"))
+        assert found is not None
+        return str(found["role"])
+
+    connection = await asyncpg.connect(database_url)
+    try:
+        roles = await asyncio.gather(*[as_either(number) for number in range(40)])
+        most = await connection.fetchval(opened)
+    finally:
+        await db.close()
+        await connection.close()
+
+    assert most == 2
+    assert roles == ["affidavit_app" if number % 2 else "affidavit_system" for number in range(40)]
