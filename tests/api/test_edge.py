@@ -326,6 +326,17 @@ async def test_lost_database_is_503_and_not_500(anybody: Api, database_url: str)
     assert asked.json()["retryable"]
 
 
+async def test_what_the_database_refuses_is_our_own_fault_and_not_its_absence(
+    anybody: Api, database_url: str
+) -> None:
+    api = await anybody.as_key("one")
+    await execute(database_url, "SET ROLE NONE; REVOKE SELECT ON jobs FROM affidavit_app")
+    asked = await api.get("/v1/jobs/job_00000000000000000000000000")
+
+    assert (asked.status_code, asked.json()["code"]) == (500, "INTERNAL_ERROR")
+    assert "jobs" not in asked.json()["detail"]
+
+
 async def test_capabilities_say_what_there_is(api: Api) -> None:
     seen = (await api.get("/v1/capabilities")).json()
 

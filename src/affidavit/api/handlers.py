@@ -31,6 +31,7 @@ from affidavit.errors import (
     Unavailable,
 )
 from affidavit.infra.blobs import BlobError, StoreFull
+from affidavit.infra.db import is_fault
 from affidavit.jobs.pressure import jittered
 
 log = structlog.get_logger()
@@ -111,7 +112,9 @@ async def on_blob_error(request: Request, error: BlobError) -> Response:
 
 
 async def on_database_away(request: Request, error: Exception) -> Response:
-    """Render an absent or overloaded database as a passing trouble."""
+    """Render an absent or overloaded database as a passing trouble; its other errors are our own fault."""
+    if is_fault(error):
+        raise error
     log.error("api.database", error=type(error).__name__, request_id=request.scope[REQUEST_ID])
     return await on_service_error(
         request, Unavailable("The database is not available. Try again.", retry_after=jittered(2))

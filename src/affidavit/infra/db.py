@@ -49,6 +49,7 @@ STATEMENT_TIMEOUT: Final = timedelta(seconds=30)
 
 # What passes by itself, by the classes and codes of SQLSTATE (Postgres manual, appendix A).
 _PASSING_CLASSES: Final = ("08",)  # the connection was lost
+_FAULT_CLASSES: Final = ("22", "23", "42")  # never pass by themselves
 _PASSING_CODES: Final = frozenset(
     {
         "40001",  # serialization failure
@@ -80,6 +81,12 @@ def is_unavailable(error: BaseException) -> bool:
     code = str(getattr(cause, "sqlstate", None) or "")
     is_cut = isinstance(error, DBAPIError) and error.connection_invalidated
     return is_cut or code in _PASSING_CODES or code.startswith(_PASSING_CLASSES)
+
+
+def is_fault(error: BaseException) -> bool:
+    """Tell whether the statement itself was wrong: its data, a constraint, its syntax or a missing grant."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    return str(getattr(cause, "sqlstate", None) or "").startswith(_FAULT_CLASSES)
 
 
 # Starts a statement of `fetch_in`, whose first argument is the environment. Whatever reads or writes rows has
