@@ -7,7 +7,6 @@ import asyncio
 import importlib.metadata
 import os
 import secrets
-import shutil
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
@@ -34,7 +33,7 @@ from affidavit.infra.fetch import FetchPolicy
 from affidavit.infra.logs import configure
 from affidavit.infra.queue import Doorbell
 from affidavit.infra.sandbox import Identity, SandboxHost, Walls
-from affidavit.infra.scratch import claim_scratch, sweep_scratch
+from affidavit.infra.scratch import claim_scratch, release_scratch, sweep_scratch
 from affidavit.infra.secrets import Vault
 from affidavit.infra.wall_trial import are_walls_held
 from affidavit.jobs import execution, retention, sweep
@@ -298,7 +297,7 @@ async def serve(settings: Settings) -> None:
         await shop.host.close()
         await shop.doorbell.close()
         await shop.db.close()
-        shutil.rmtree(scratch, ignore_errors=True)
+        release_scratch(scratch)
     log.info("worker.stopped")
 
 

@@ -29,6 +29,12 @@ def claim_scratch(folder: Path) -> Path:
     return own
 
 
+def release_scratch(own: Path) -> None:
+    """Remove our own folder at the end, and then its lock, which we hold until this process is gone."""
+    shutil.rmtree(own, ignore_errors=True)
+    _lock_of(own.parent, own.name).unlink(missing_ok=True)
+
+
 def sweep_scratch(folder: Path, *, spare: str) -> None:
     """Remove what dead processes of this machine left of the documents they read; `spare` is our own."""
     host = socket.gethostname()
