@@ -2,8 +2,9 @@
 
 Between environments it is start-time fair queueing (Goyal, Vin and Cheng, 1996) by pages served. Each
 has a virtual time, which rises by pages over weight with every claim; the one that is least far goes
-next. The system's own time is the start tag of the latest claim, and nobody starts behind it: an
-environment that was idle comes first once, but has hoarded nothing.
+next. The system's own time is the start tag of the latest claim, and nobody starts further behind it than
+a burst: an environment that was idle has that many pages read before it takes turns again, and has hoarded
+no more. So what comes now and then hardly waits for what always has work.
 
 Inside an environment it is priority, then `vstart`, then age. `vstart` is a place on the environment's
 own clock of pages served: where that stood when the task was planned, plus the pages of the job that go
@@ -20,9 +21,12 @@ from sqlalchemy.ext.asyncio import AsyncSession
 # As the index ix_job_tasks_due has them: all ascending, so that a place is one comparison of rows.
 PLACE: Final = "-{0}.priority, {0}.vstart, {0}.created_at, {0}.id"
 
+# Pages that an environment may be behind the others and make up for at once.
+BURST: Final = 32
+
 # Environments with queued tasks, by one look into the index for each ("loose index scan"), and when it is
 # whose turn. Needs WITH RECURSIVE.
-TURNS: Final = """
+TURNS: Final = f"""
 waiting (environment_id) AS (
     (SELECT environment_id FROM job_tasks WHERE status = 'queued' ORDER BY environment_id LIMIT 1)
     UNION ALL
@@ -30,13 +34,13 @@ waiting (environment_id) AS (
         WHERE t.status = 'queued' AND t.environment_id > w.environment_id ORDER BY t.environment_id LIMIT 1)
     FROM waiting w WHERE w.environment_id IS NOT NULL
 ), turns AS MATERIALIZED (
-    SELECT w.environment_id, greatest(s.vtime, v.tag) AS tag
+    SELECT w.environment_id, greatest(s.vtime, v.tag - {BURST}) AS tag
     FROM waiting w CROSS JOIN (SELECT coalesce(max(tag), 0) AS tag FROM queue_shares) v
     LEFT JOIN queue_shares s ON s.environment_id = w.environment_id
     WHERE w.environment_id IS NOT NULL AND (s.max_running IS NULL OR s.max_running > (
         SELECT count(*) FROM job_tasks r WHERE r.status = 'running' AND r.environment_id = w.environment_id))
-    ORDER BY greatest(s.vtime, v.tag), w.environment_id
-)"""
+    ORDER BY greatest(s.vtime, v.tag - {BURST}), w.environment_id
+)"""  # noqa: S608 - a constant of ours
 
 POSITION_CAP: Final = 1000
 
