@@ -306,7 +306,7 @@ async def test_ids_of_the_trigger_sort_with_those_of_the_service(desk: Desk, rec
 
 def test_trigger_tells_submissions_of_the_same_ends_as_endpoints_by_default() -> None:
     migration = (Path(ROOT) / "migrations/versions/0003_webhooks.py").read_text()
-    listed = re.search(r"t\.type IN \(([^)]*)\)", migration)
+    listed = re.search(r"told IN \(([^)]*)\)", migration)
 
     assert listed is not None
     assert set(re.findall(r"'([^']+)'", listed[1])) == set(ENDS)
