@@ -42,7 +42,7 @@ waiting (environment_id) AS (
     ORDER BY greatest(s.vtime, v.tag - {BURST}), w.environment_id
 )"""  # noqa: S608 - a constant of ours
 
-POSITION_CAP: Final = 1000
+POSITION_CAP: Final = 200
 
 # How many tasks of its own environment are claimed before the first task of job `j`, when nothing else
 # comes; at most POSITION_CAP, since counting a long queue for each poll would cost more than the number is
