@@ -35,7 +35,7 @@ waiting (environment_id) AS (
     FROM waiting w WHERE w.environment_id IS NOT NULL
 ), turns AS MATERIALIZED (
     SELECT w.environment_id, greatest(s.vtime, v.tag - {BURST}) AS tag
-    FROM waiting w CROSS JOIN (SELECT coalesce(max(tag), 0) AS tag FROM queue_shares) v
+    FROM waiting w CROSS JOIN (SELECT greatest(max(tag), 0) AS tag FROM queue_shares) v
     LEFT JOIN queue_shares s ON s.environment_id = w.environment_id
     WHERE w.environment_id IS NOT NULL AND (s.max_running IS NULL OR s.max_running > (
         SELECT count(*) FROM job_tasks r WHERE r.status = 'running' AND r.environment_id = w.environment_id))
