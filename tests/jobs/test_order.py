@@ -178,7 +178,8 @@ async def test_many_who_claim_at_once_take_each_task_once_and_turns_are_kept(
     assert len({held.task_id for held in taken}) == 50
     shares = Counter(held.environment_id for held in taken)
     assert set(shares) == set(environments)
-    assert max(shares.values()) - min(shares.values()) <= 5  # one for each of those who saw the same turn
+    # One for each of the five who saw the same turn, and what they saw may be older than their locks.
+    assert max(shares.values()) - min(shares.values()) <= 7
 
 
 async def test_rings_are_few_and_for_the_tasks_whose_turn_is_next(
