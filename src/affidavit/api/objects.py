@@ -77,7 +77,10 @@ class JobObject(Answer):
     operation: Annotated[str, Field(description="parse, extract, or batch for a parent.")]
     status: JobStatus
     progress: ProgressObject
-    queue_position: Annotated[int | None, Field(description="Jobs of its environment ahead of it, counted up to 200; null once it runs.")]
+    queue_position: Annotated[
+        int | None,
+        Field(description="Jobs of its environment ahead of it, counted up to 200; null once it runs."),
+    ]
     created_at: datetime
     started_at: datetime | None
     updated_at: datetime
