@@ -138,6 +138,8 @@ class Timings:
         victim = max(self._site.workers, key=lambda worker: len(self._orphans(worker)))
         self._site.signal(victim, signal.SIGSTOP)  # so that what it holds is what it dies with
         orphans = self._orphans(victim)
+        if not orphans:
+            raise SystemExit("no worker had a task when it was to be killed")
         killed_at = self._rows("SELECT clock_timestamp() AS now")[0]["now"]
         self._site.kill(victim)
         ids, attempts = [row["id"] for row in orphans], [row["attempt"] for row in orphans]
@@ -149,7 +151,7 @@ class Timings:
 
     def _orphans(self, worker: Role) -> list[asyncpg.Record]:
         assert worker.process is not None
-        return self._rows(ORPHANS, f"%:{worker.process.pid}")
+        return self._rows(ORPHANS, f"%:{worker.process.pid}:%")  # host, process, a number of its own
 
     def _submit(self, data: bytes, *, ocr: bool = False) -> str:
         fields = {"options": json.dumps(OCR)} if ocr else {}
