@@ -195,3 +195,57 @@ def test_compiling_loads_no_reader_of_documents() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30
     )
     assert printed.stdout.strip() == "[]"
+
+
+def test_hints_of_a_field_stand_on_its_leaf_and_those_of_place_hold_below() -> None:
+    schema = _object(
+        total={"type": "number", "x-labels": ["Amount due", "Balance"], "x-page": -1},
+        seller={**_object(name={"x-anchor": "From"}, city={}), "x-anchor": "Seller", "x-page": [1, 2]},
+    )
+    total, name, city = compile_schema(schema).leaves
+
+    assert (total.labels, total.anchor, total.pages) == (("Amount due", "Balance"), None, (-1,))
+    assert (name.labels, name.anchor, name.pages) == ((), "From", (1, 2))
+    assert (city.anchor, city.pages) == ("Seller", (1, 2))
+
+
+@pytest.mark.parametrize(
+    ("hint", "place"),
+    [
+        ({"x-labels": 7}, "/x-labels"),
+        ({"x-labels": ["Total", ""]}, "/x-labels/1"),
+        ({"x-labels": ["Total"] * 21}, "/x-labels"),
+        ({"x-labels": "a" * 101}, "/x-labels"),
+        ({"x-anchor": ["Seller"]}, "/x-anchor"),
+        ({"x-page": 0}, "/x-page"),
+        ({"x-page": "last"}, "/x-page"),
+        ({"x-page": []}, "/x-page"),
+        ({"x-page": True}, "/x-page"),
+    ],
+)
+def test_hint_that_cannot_be_used_is_refused_at_its_place(hint: dict[str, Any], place: str) -> None:
+    with pytest.raises(SchemaInvalid) as refusal:
+        compile_schema(_object(total={"type": "number", **hint}))
+    assert refusal.value.path == f"/properties/total{place}"
+
+
+@pytest.mark.parametrize(
+    ("pages", "page", "allowed"),
+    [
+        ((), 3, True),
+        ((1,), 1, True),
+        ((1,), 2, False),
+        ((-1,), 5, True),
+        ((-1,), 4, False),
+        ((2, -2), 4, True),
+    ],
+)
+def test_page_hint_counts_from_either_end(pages: tuple[int, ...], page: int, *, allowed: bool) -> None:
+    leaf = Leaf(path=("a",), name="a", type=LeafType.STRING, pages=pages)
+    assert leaf.may_be_on(page, 5) is allowed
+
+
+def test_leaf_knows_every_type_that_its_branches_allow() -> None:
+    price = {"anyOf": [{"type": "number"}, {"type": "string", "pattern": "^[0-9.]+$"}, {"type": "null"}]}
+    leaf = _leaf(_object(price=price, code={"type": ["integer", "string", "null"]}), "price")
+    assert (leaf.type, leaf.other_types, leaf.nullable) == (LeafType.NUMBER, (LeafType.STRING,), True)

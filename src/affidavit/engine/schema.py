@@ -6,83 +6,30 @@ imports a reader of documents.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from enum import StrEnum
+from dataclasses import dataclass, replace
 from typing import Any
+from urllib.parse import unquote
 
 from affidavit.engine.errors import SchemaInvalid
 from affidavit.engine.schema_check import Schema, check_schema, pointer, resolve
+from affidavit.engine.schema_hints import Hints, read_hints
+from affidavit.engine.schema_tree import ArrayNode, Leaf, LeafType, Node, ObjectNode, walk_leaves
+
+__all__ = [
+    "ArrayNode",
+    "CompiledSchema",
+    "Leaf",
+    "LeafType",
+    "Node",
+    "ObjectNode",
+    "Schema",
+    "compile_schema",
+    "walk_leaves",
+]
 
 MAX_LEAVES = 500  # a form of ten dense pages has about 300 fields
 MAX_DEPTH = 12  # of objects and arrays in the data
 MAX_STEPS = 10_000  # objects, arrays and references followed; references can multiply without end
-
-
-class LeafType(StrEnum):
-    """The JSON type of a value to fill."""
-
-    STRING = "string"
-    NUMBER = "number"
-    INTEGER = "integer"
-    BOOLEAN = "boolean"
-
-
-@dataclass(frozen=True, slots=True)
-class Leaf:
-    """One value to fill. `path` has a name per object level and `[]` for the items of an array."""
-
-    path: tuple[str, ...]
-    name: str
-    type: LeafType
-    title: str | None = None
-    description: str | None = None
-    format: str | None = None
-    enum: tuple[Any, ...] = ()
-    nullable: bool = False
-
-    @property
-    def groups(self) -> tuple[str, ...]:
-        """Names of the objects and arrays around the leaf, outermost first."""
-        return tuple(piece for piece in self.path[:-1] if piece != "[]")
-
-    @property
-    def repeats(self) -> bool:
-        """Whether the leaf stands in an array."""
-        return "[]" in self.path
-
-    @property
-    def is_in_item(self) -> bool:
-        """Whether the leaf is a property of an array's items, not an item itself."""
-        return self.repeats and self.path[-1] != "[]"
-
-
-@dataclass(frozen=True, slots=True)
-class ArrayNode:
-    """An array whose items are all alike."""
-
-    path: tuple[str, ...]
-    name: str
-    item: Node
-    title: str | None = None
-    description: str | None = None
-    nullable: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class ObjectNode:
-    """An object with its properties in the order of the schema."""
-
-    path: tuple[str, ...]
-    name: str
-    children: tuple[tuple[str, Node], ...]
-    required: frozenset[str]
-    title: str | None = None
-    description: str | None = None
-    nullable: bool = False
-
-
-Node = Leaf | ArrayNode | ObjectNode
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,20 +52,33 @@ def compile_schema(schema: Schema) -> CompiledSchema:
     return CompiledSchema(schema=schema, root=root, leaves=tuple(walk_leaves(root)))
 
 
-def walk_leaves(node: Node) -> Iterator[Leaf]:
-    """Yield the leaves below `node` in the order of the schema."""
-    match node:
-        case Leaf():
-            yield node
-        case ArrayNode():
-            yield from walk_leaves(node.item)
-        case ObjectNode():
-            for _, child in node.children:
-                yield from walk_leaves(child)
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A schema without references and branches: where it stands, and what was followed to get there."""
+
+    schema: Schema
+    at: str
+    seen: tuple[str, ...] = ()
+    nullable: bool = False
+    branches: tuple[Any, ...] = ()  # other choices of an anyOf or oneOf, which were not followed
 
 
-# The schema without references, whether null is allowed, its JSON Pointer, the references followed.
-_Effective = tuple[Schema, bool, str, tuple[str, ...]]
+_NO_HINTS = Hints()
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a node stands in the data, with the hints of what is around it."""
+
+    path: tuple[str, ...] = ()
+    hints: Hints = _NO_HINTS
+
+    def below(self, name: str, hints: Hints) -> _Place:
+        return _Place((*self.path, name), hints)
+
+    @property
+    def name(self) -> str:
+        return next((piece for piece in reversed(self.path) if piece != "[]"), "")
 
 
 class _Compiler:
@@ -130,29 +90,32 @@ class _Compiler:
         self._steps = 0
 
     def compile(self) -> ObjectNode:
-        top = self._node(self._schema, (), "", ())
+        top = self._node(self._schema, _Place(), "", ())
         if not isinstance(top, ObjectNode):
-            raise SchemaInvalid("/type", "must be 'object' at the top: name the values to extract")
+            raise SchemaInvalid("/type", _NO_OBJECT)
         if not top.children:
             raise SchemaInvalid("/properties", "names no property, so there is nothing to extract")
         return top
 
-    def _node(self, raw: Any, path: tuple[str, ...], at: str, seen: tuple[str, ...]) -> Node:
-        if len(path) > MAX_DEPTH:
+    def _node(self, raw: Any, place: _Place, at: str, seen: tuple[str, ...]) -> Node:
+        if len(place.path) > MAX_DEPTH:
             raise SchemaInvalid(at, f"asks for data more than {MAX_DEPTH} levels deep; flatten it")
-        part, nullable, at, seen = self._effective(raw, at, seen)
-        kind, is_null_type = _type_of(part, at)
-        nullable = nullable or is_null_type
-        if kind == "object":
-            return self._object(part, path, at, seen, nullable=nullable)
-        if kind == "array":
-            return self._array(part, path, at, seen, nullable=nullable)
-        return self._leaf(part, LeafType(kind), path, nullable=nullable)
+        part = self._effective(raw, at, seen)
+        kinds, has_null = _types_of(part.schema, part.at)
+        part = replace(part, nullable=part.nullable or has_null)
+        match kinds[0]:
+            case "object":
+                return self._object(part, place)
+            case "array":
+                return self._array(part, place)
+            case kind:
+                return self._leaf(part, place, LeafType(kind), kinds[1:])
 
-    def _effective(self, raw: Any, at: str, seen: tuple[str, ...]) -> _Effective:
+    def _effective(self, raw: Any, at: str, seen: tuple[str, ...]) -> _Part:
         """Follow $ref, allOf and the first real branch of anyOf/oneOf; siblings win over targets."""
         part: Schema = dict(raw) if isinstance(raw, dict) else {}
         nullable = False
+        branches: tuple[Any, ...] = ()
         while True:
             self._step(at)
             if "$ref" in part:
@@ -163,20 +126,23 @@ class _Compiler:
                     )
                 seen = (*seen, reference)
                 part = _merge(resolve(self._schema, reference, at), part)
-                at = reference.removeprefix("#")
+                at = unquote(reference.removeprefix("#"))
             elif "allOf" in part:
                 together: Schema = {}
                 for index, branch in enumerate(part.pop("allOf")):
-                    effective = self._effective(branch, f"{at}/allOf/{index}", seen)[0]
-                    together = _merge(together, effective)
+                    below = self._effective(branch, f"{at}/allOf/{index}", seen)
+                    together = _merge(together, below.schema)
                 part = _merge(together, part)
             elif "anyOf" in part or "oneOf" in part:
-                branches = part.pop("anyOf", None) or part.pop("oneOf")
-                real = [branch for branch in branches if not _is_null(branch)]
-                nullable = nullable or len(real) < len(branches)
-                part = _merge(real[0] if real else {"type": "null"}, part)
+                word = "anyOf" if "anyOf" in part else "oneOf"
+                listed = list(enumerate(part.pop(word)))
+                real = [(index, branch) for index, branch in listed if not _is_null(branch)]
+                nullable = nullable or len(real) < len(listed)
+                index, chosen = real[0] if real else (0, {"type": "null"})
+                branches = tuple(branch for _, branch in real[1:])
+                part, at = _merge(chosen, part), f"{at}/{word}/{index}"
             else:
-                return part, nullable, at, seen
+                return _Part(part, at, seen, nullable, branches)
 
     def _step(self, at: str) -> None:
         self._steps += 1
@@ -185,57 +151,90 @@ class _Compiler:
                 at, "refers to so many parts that it cannot be unfolded; use fewer references"
             )
 
-    def _object(
-        self, part: Schema, path: tuple[str, ...], at: str, seen: tuple[str, ...], *, nullable: bool
-    ) -> ObjectNode:
-        if "[]" in part.get("properties", {}):  # stands for the items of an array in paths
-            raise SchemaInvalid(f"{at}/properties/[]", "cannot be the name of a property; use another")
+    def _object(self, part: _Part, place: _Place) -> ObjectNode:
+        schema, properties = part.schema, part.schema.get("properties", {})
+        if "[]" in properties:  # stands for the items of an array in paths
+            raise SchemaInvalid(f"{part.at}/properties/[]", "cannot be the name of a property; use another")
+        hints = read_hints(schema).below(place.hints)
         children = tuple(
-            (name, self._node(child, (*path, name), f"{at}/properties" + pointer([name]), seen))
-            for name, child in part.get("properties", {}).items()
+            (name, self._node(child, place.below(name, hints), _property(part.at, name), part.seen))
+            for name, child in properties.items()
+            if child is not False  # which no value could satisfy
         )
         return ObjectNode(
-            path=path,
-            name=path[-1] if path else "",
+            path=place.path,
+            name=place.path[-1] if place.path else "",
             children=children,
-            required=frozenset(part.get("required", ())),
-            title=part.get("title"),
-            description=part.get("description"),
-            nullable=nullable,
+            required=frozenset(schema.get("required", ())),
+            title=schema.get("title"),
+            description=schema.get("description"),
+            nullable=part.nullable,
+            labels=hints.labels,
+            anchor=hints.anchor,
+            pages=hints.pages,
         )
 
-    def _array(
-        self, part: Schema, path: tuple[str, ...], at: str, seen: tuple[str, ...], *, nullable: bool
-    ) -> ArrayNode:
-        item = self._node(part.get("items", {}), (*path, "[]"), f"{at}/items", seen)
+    def _array(self, part: _Part, place: _Place) -> ArrayNode:
+        schema = part.schema
+        hints = read_hints(schema).below(place.hints)
         return ArrayNode(
-            path=path,
-            name=_name(path),
-            item=item,
-            title=part.get("title"),
-            description=part.get("description"),
-            nullable=nullable,
+            path=place.path,
+            name=place.name,
+            item=self._node(schema.get("items", {}), place.below("[]", hints), f"{part.at}/items", part.seen),
+            title=schema.get("title"),
+            description=schema.get("description"),
+            nullable=part.nullable,
+            labels=hints.labels,
+            anchor=hints.anchor,
+            pages=hints.pages,
         )
 
-    def _leaf(self, part: Schema, kind: LeafType, path: tuple[str, ...], *, nullable: bool) -> Leaf:
+    def _leaf(self, part: _Part, place: _Place, kind: LeafType, others: tuple[str, ...]) -> Leaf:
         self._leaves += 1
         if self._leaves > MAX_LEAVES:
             raise SchemaInvalid("", f"asks for more than {MAX_LEAVES} values; split it into several schemas")
-        choices = [part["const"]] if "const" in part else part.get("enum", [])
+        schema, choices = part.schema, _choices(part.schema)
+        hints = read_hints(schema).below(place.hints)
         return Leaf(
-            path=path,
-            name=_name(path),
+            path=place.path,
+            name=place.name,
             type=kind,
-            title=part.get("title"),
-            description=part.get("description"),
-            format=part.get("format"),
+            title=schema.get("title"),
+            description=schema.get("description"),
+            format=schema.get("format"),
             enum=tuple(choice for choice in choices if choice is not None),
-            nullable=nullable or None in choices,
+            nullable=part.nullable or None in choices,
+            other_types=_scalars([*others, *self._types_of_branches(part)], kind),
+            pattern=schema.get("pattern"),
+            examples=tuple(schema.get("examples", ())),
+            labels=hints.labels,
+            anchor=hints.anchor,
+            pages=hints.pages,
         )
 
+    def _types_of_branches(self, part: _Part) -> list[str]:
+        """Return the types that the other branches of an anyOf or oneOf allow."""
+        found: list[str] = []
+        for branch in part.branches:
+            effective = self._effective(branch, part.at, part.seen)
+            found += _types_of(effective.schema, effective.at)[0]
+        return found
 
-def _name(path: tuple[str, ...]) -> str:
-    return next((piece for piece in reversed(path) if piece != "[]"), "")
+
+_NO_OBJECT = (
+    "must be 'object' at the top: name the values to extract. "
+    'For a list: {"type": "object", "properties": {"items": {"type": "array", "items": ...}}}'
+)
+
+
+def _property(at: str, name: str) -> str:
+    return f"{at}/properties{pointer([name])}"
+
+
+def _scalars(types: list[str], but: LeafType) -> tuple[LeafType, ...]:
+    """Return the types that a single value can have, each once and `but` one."""
+    known = [LeafType(name) for name in dict.fromkeys(types) if name in tuple(LeafType)]
+    return tuple(kind for kind in known if kind is not but)
 
 
 def _is_null(branch: Any) -> bool:
@@ -253,21 +252,27 @@ def _merge(below: Any, above: Schema) -> Schema:
     return merged
 
 
-def _type_of(part: Schema, at: str) -> tuple[str, bool]:
-    """Return the type to fill and whether null is allowed too. No type at all means a string."""
+def _types_of(part: Schema, at: str) -> tuple[tuple[str, ...], bool]:
+    """Return the types to fill, the one to look for first, and whether null is allowed too.
+
+    No type at all means a string.
+    """
     declared = part.get("type")
     types = [declared] if isinstance(declared, str) else list(declared or ())
-    real = [name for name in types if name != "null"]
+    real = tuple(name for name in types if name != "null")
     if types and not real:
         raise SchemaInvalid(f"{at}/type", "is only 'null', so there is nothing to extract")
     if real:
-        return real[0], "null" in types
+        return real, "null" in types
     if "properties" in part:
-        return "object", False
+        return ("object",), False
     if "items" in part:
-        return "array", False
-    choices = [part["const"]] if "const" in part else part.get("enum", [])
-    return _type_of_choices([choice for choice in choices if choice is not None]), False
+        return ("array",), False
+    return (_type_of_choices([choice for choice in _choices(part) if choice is not None]),), False
+
+
+def _choices(part: Schema) -> list[Any]:
+    return [part["const"]] if "const" in part else list(part.get("enum", ()))
 
 
 def _type_of_choices(choices: list[Any]) -> str:

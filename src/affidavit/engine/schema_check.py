@@ -11,6 +11,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import best_match
 
 from affidavit.engine.errors import SchemaInvalid
+from affidavit.engine.schema_hints import check_hints
 
 MAX_NODES = 8_000  # JSON values in the schema; checking them all takes about half a second
 MAX_NESTING = 64  # JSON nesting; far below Python's recursion limit
@@ -31,7 +32,9 @@ def check_schema(schema: Schema) -> None:
     _check_size(schema)
     _check_references(schema, "")
     _check_meta_schema(schema)
-    _check_patterns(schema, "")
+    for part, at in subschemas(schema, ""):
+        _check_patterns(part, at)
+        check_hints(part, at)
 
 
 def _check_size(schema: Schema) -> None:
@@ -84,11 +87,11 @@ _DATA_KEYWORDS = frozenset({"enum", "const", "default", "examples"})
 _NAMED_SCHEMAS = frozenset({"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"})
 
 
-def _subschemas(value: Any, path: str) -> Iterator[tuple[Schema, str]]:
+def subschemas(value: Any, path: str) -> Iterator[tuple[Schema, str]]:
     """Yield every schema in `value` with its JSON Pointer, `value` itself first."""
     if isinstance(value, list):
         for index, child in enumerate(value):
-            yield from _subschemas(child, f"{path}/{index}")
+            yield from subschemas(child, f"{path}/{index}")
     if not isinstance(value, dict):
         return
     yield value, path
@@ -96,14 +99,14 @@ def _subschemas(value: Any, path: str) -> Iterator[tuple[Schema, str]]:
         below = path + pointer([keyword])
         if keyword in _NAMED_SCHEMAS and isinstance(child, dict):
             for name, named in child.items():
-                yield from _subschemas(named, below + pointer([name]))
+                yield from subschemas(named, below + pointer([name]))
         elif keyword not in _DATA_KEYWORDS:
-            yield from _subschemas(child, below)
+            yield from subschemas(child, below)
 
 
 def _check_references(schema: Schema, path: str) -> None:
     """Refuse whatever would make a validator look outside the schema."""
-    for part, at in _subschemas(schema, path):
+    for part, at in subschemas(schema, path):
         if isinstance(part.get("$dynamicRef"), str):
             raise SchemaInvalid(f"{at}/$dynamicRef", "is not supported; use $ref to #/$defs/NAME")
         if at and isinstance(part.get("$id"), str):
@@ -129,13 +132,11 @@ def resolve(schema: Schema, reference: str, path: str) -> Any:
     return found
 
 
-def _check_patterns(schema: Schema, path: str) -> None:
-    for part, at in _subschemas(schema, path):
-        if isinstance(part.get("pattern"), str):
-            _check_pattern(part["pattern"], f"{at}/pattern")
-        if isinstance(part.get("patternProperties"), dict):
-            for pattern in part["patternProperties"]:
-                _check_pattern(pattern, f"{at}/patternProperties" + pointer([pattern]))
+def _check_patterns(part: Schema, at: str) -> None:
+    if isinstance(part.get("pattern"), str):
+        _check_pattern(part["pattern"], f"{at}/pattern")
+    for pattern in part.get("patternProperties", ()):
+        _check_pattern(pattern, f"{at}/patternProperties" + pointer([pattern]))
 
 
 def _check_pattern(pattern: str, path: str) -> None:
