@@ -27,7 +27,7 @@ from affidavit.api.services import ApiPolicy, Services
 from affidavit.api.traced import Traced
 from affidavit.documents.service import Documents, FilePolicy
 from affidavit.engine.media import SUPPORTED
-from affidavit.engine.spec import ModelName, OcrEngineName, Operation
+from affidavit.engine.spec import AUTO_MODEL, NO_MODEL, OcrEngineName, Operation
 from affidavit.infra import isolation, metrics, tracing
 from affidavit.infra.blobs import open_store
 from affidavit.infra.db import Database
@@ -164,6 +164,7 @@ def _services(settings: Settings, db: Database, doorbell: Doorbell) -> Services:
             min_free_disk_bytes=settings.min_free_disk_bytes,
             max_deadline_seconds=settings.max_deadline_seconds,
             heartbeat_seconds=settings.stream_heartbeat_seconds,
+            models=settings.model_names,
         ),
     )
 
@@ -174,7 +175,7 @@ def _capabilities(settings: Settings) -> dict[str, Any]:
         "operations": list(Operation),
         "media_types": list(SUPPORTED),
         "ocr_engines": [name for name in OcrEngineName if name is not OcrEngineName.NULL],
-        "models": list(ModelName),
+        "models": [AUTO_MODEL, NO_MODEL, *settings.model_names],
         "scopes": list(Scope),
         "url_schemes": ["https", "http"] if settings.fetch_allow_http else ["https"],
         "limits": {

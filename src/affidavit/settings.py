@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from affidavit.engine.spec import AUTO_MODEL, MODEL_PATTERN, NO_MODEL
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 PositiveInt = Annotated[int, Field(gt=0)]
@@ -315,6 +318,58 @@ class Settings(BaseSettings):
         default=30, description="An Idempotency-Key is honoured for so long, or as long as its job."
     )
 
+    # A language model, for those who want one.
+    model_url: str = Field(
+        default="",
+        description="An OpenAI-compatible API, as http://127.0.0.1:11434/v1: text of documents is sent to "
+        "it, and redirects are not followed. A private address is fine. Empty: no model.",
+    )
+    model_key: SecretStr | None = Field(
+        default=None, description="Sent to AFFIDAVIT_MODEL_URL as a bearer token. Empty: none."
+    )
+    model_names: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="Models that callers may ask for, as small:latest,large:latest. The first one is asked "
+        "unless they say otherwise.",
+    )
+    model_timeout_seconds: PositiveSeconds = Field(
+        default=120, description="Longest time of one request to the model, its whole reply included."
+    )
+    model_total_seconds: PositiveSeconds = Field(
+        default=900, description="Longest time for all that one job asks the model, retries included."
+    )
+    model_concurrency: PositiveInt = Field(
+        default=4, description="Requests to the model that one worker process has open at once."
+    )
+    model_stream: bool = Field(
+        default=False,
+        description="Whether replies are asked for in pieces: a server that falls silent is noticed sooner.",
+    )
+    model_context_tokens: Annotated[int, Field(ge=1024)] = Field(
+        default=8192,
+        description="What one request may hold, its reply included; longer documents are sent in chunks.",
+    )
+    model_reply_tokens: Annotated[int, Field(ge=64)] = Field(
+        default=2048, description="Longest reply to one request."
+    )
+    model_job_requests: PositiveInt = Field(
+        default=64, description="Most requests to the model for one job, second tries not counted."
+    )
+    model_job_tokens: PositiveInt = Field(
+        default=500_000,
+        description="Most tokens that one job may send and get, estimated before each request and counted "
+        "after it as the server says.",
+    )
+    model_input_price: Annotated[float, Field(ge=0)] = Field(
+        default=0, description="What a million tokens sent cost, in any currency. 0: nothing."
+    )
+    model_output_price: Annotated[float, Field(ge=0)] = Field(
+        default=0, description="What a million tokens of replies cost, in the same currency. 0: nothing."
+    )
+    model_job_cost: Annotated[float, Field(ge=0)] = Field(
+        default=0, description="Most that one job may cost, in the same currency. 0: no limit."
+    )
+
     # Fetching of URL sources.
     fetch_allowed_networks: Annotated[tuple[Network, ...], NoDecode] = Field(
         default=(),
@@ -413,9 +468,28 @@ class Settings(BaseSettings):
             raise ValueError("must start with http:// or https://")
         return url.rstrip("/")
 
-    @field_validator("fetch_allowed_networks", "webhook_allowed_networks", mode="before")
+    @field_validator("model_url")
     @classmethod
-    def _split_networks(cls, value: Any) -> Any:
+    def _is_model_api(cls, url: str) -> str:
+        found = urlsplit(url)
+        if url and (found.scheme not in {"http", "https"} or not found.hostname or found.username):
+            raise ValueError(
+                "must look like http://host:port/v1, without a user; the key has its own setting"
+            )
+        return url.rstrip("/")
+
+    @field_validator("model_names")
+    @classmethod
+    def _are_model_names(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if any(len(name) > 200 or re.fullmatch(MODEL_PATTERN, name) is None for name in names):
+            raise ValueError("must be names of models, separated by commas")
+        if set(names) & {AUTO_MODEL, NO_MODEL}:
+            raise ValueError(f"no model may be called {AUTO_MODEL} or {NO_MODEL}")
+        return names
+
+    @field_validator("fetch_allowed_networks", "webhook_allowed_networks", "model_names", mode="before")
+    @classmethod
+    def _split_list(cls, value: Any) -> Any:
         if isinstance(value, str):
             return [part.strip() for part in value.split(",") if part.strip()]
         return value
@@ -426,6 +500,16 @@ class Settings(BaseSettings):
             raise ValueError(
                 "AFFIDAVIT_JOB_TTL_DAYS must be 0 or at least twice AFFIDAVIT_IDEMPOTENCY_TTL_DAYS: a key "
                 "that is still known must find its job"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _model_is_whole(self) -> Self:
+        if bool(self.model_url) != bool(self.model_names):
+            raise ValueError("AFFIDAVIT_MODEL_URL and AFFIDAVIT_MODEL_NAMES are given together, or neither")
+        if 2 * self.model_reply_tokens > self.model_context_tokens:
+            raise ValueError(
+                "AFFIDAVIT_MODEL_CONTEXT_TOKENS must be at least twice AFFIDAVIT_MODEL_REPLY_TOKENS"
             )
         return self
 

@@ -11,7 +11,7 @@ from affidavit.accounts.principal import Scope
 from affidavit.api.problems import JOB_CODES, RESPONSE_CODES
 from affidavit.documents.tombstone import Kind
 from affidavit.engine.errors import Category
-from affidavit.engine.spec import ModelName, OcrEngineName, Operation
+from affidavit.engine.spec import OcrEngineName, Operation
 from affidavit.jobs.status import JobKind, JobStatus
 
 
@@ -175,7 +175,7 @@ class Capabilities(Answer):
     operations: list[Operation]
     media_types: list[str]
     ocr_engines: list[OcrEngineName]
-    models: Annotated[list[ModelName], Field(description="What options.model may be.")]
+    models: Annotated[list[str], Field(description="What options.model may be.")]
     scopes: list[Scope]
     url_schemes: list[str]
     limits: LimitsObject

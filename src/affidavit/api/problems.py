@@ -105,6 +105,9 @@ _DOCUMENT: Final[Mapping[str, Kind]] = {
     ),
     "SOURCE_URL_INVALID": Kind(422, "Invalid URL", "Give an absolute https URL without credentials."),
     "SOURCE_ADDRESS_FORBIDDEN": Kind(422, "Address not allowed", "Use a public address, or upload the file."),
+    "MODEL_NOT_CONFIGURED": Kind(
+        422, "No such language model", "Use a model of /v1/capabilities, auto or none; or set one up."
+    ),
 }
 
 _JOB: Final[Mapping[str, Kind]] = {
@@ -125,6 +128,20 @@ _JOB: Final[Mapping[str, Kind]] = {
     "PAGE_FAILED": Kind(None, "A page failed", "Set options.allow_partial to take the others."),
     "PAGES_FAILED": Kind(
         None, "Pages failed", "Retry the job, which reads only those, or set options.allow_partial."
+    ),
+    "MODEL_UNAVAILABLE": Kind(
+        None, "Language model unavailable", "Retry the job, or set options.model to none."
+    ),
+    "MODEL_TIMEOUT": Kind(None, "Language model too slow", "Retry the job, or ask for fewer pages."),
+    "MODEL_REJECTED": Kind(
+        None, "Language model misconfigured", "Tell the operator: its server rejects our requests."
+    ),
+    "MODEL_REFUSED": Kind(None, "Language model refused", "Set options.model to none, or use another."),
+    "MODEL_REPLY_INVALID": Kind(
+        None, "Language model's reply invalid", "Use another model, or set options.model to none."
+    ),
+    "MODEL_LIMIT": Kind(
+        None, "Too much for the language model", "Ask for fewer pages, or use a smaller schema."
     ),
     "ENGINE_ERROR": Kind(None, "The engine failed", "Submit it again."),
     "SOURCE_UNREACHABLE": Kind(None, "Source unreachable", "Check the URL, or upload the file."),

@@ -31,6 +31,7 @@ class ApiPolicy:
     min_free_disk_bytes: int
     max_deadline_seconds: int
     heartbeat_seconds: float
+    models: tuple[str, ...] = ()  # language models that may be asked for by name
 
 
 @dataclass(frozen=True, slots=True)

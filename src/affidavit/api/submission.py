@@ -14,6 +14,7 @@ from pydantic_core import from_json, to_json
 from starlette.requests import Request
 
 from affidavit.api.errors import ContentTypeUnsupported, JsonInvalid
+from affidavit.api.model_choice import judge_model
 from affidavit.api.multipart import FILE_FIELD, Form, clean_filename, read_form
 from affidavit.api.parsing import parse_json, refuse_doubled
 from affidavit.api.services import Services
@@ -138,6 +139,7 @@ class SubmissionReader:
             _check_url(body.source.url, pointer, self._services)
         if isinstance(body, ExtractBody | ExtractItem):
             _check_schema(body.json_schema, f"{pointer}/schema")
+        judge_model(body.options, self._services.policy.models, pointer)
         judge_webhook(body.webhook, self._services.webhook_targets, pointer)
         most = self._services.policy.max_deadline_seconds
         if body.deadline_seconds is not None and body.deadline_seconds > most:

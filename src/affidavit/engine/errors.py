@@ -15,17 +15,26 @@
      │   ├─ PixelLimitExceeded  TOO_MANY_PIXELS
      │   ├─ SideLimitExceeded   IMAGE_SIDE_TOO_LONG
      │   └─ OutputLimitExceeded OUTPUT_TOO_LARGE
-     └─ ReadingError        the engine could not do its part
-         ├─ OcrUnavailable      OCR_UNAVAILABLE
-         ├─ OcrFailed           OCR_FAILED
-         ├─ PageFailed          PAGE_FAILED
-         └─ PagesFailed         PAGES_FAILED
+     ├─ ReadingError        the engine could not do its part
+     │   ├─ OcrUnavailable      OCR_UNAVAILABLE
+     │   ├─ OcrFailed           OCR_FAILED
+     │   ├─ PageFailed          PAGE_FAILED
+     │   └─ PagesFailed         PAGES_FAILED
+     └─ ModelError          a language model was to answer, and did not
+         ├─ ModelNotConfigured  MODEL_NOT_CONFIGURED
+         ├─ ModelUnavailable    MODEL_UNAVAILABLE
+         ├─ ModelTimeout        MODEL_TIMEOUT
+         ├─ ModelRejected       MODEL_REJECTED
+         ├─ ModelRefused        MODEL_REFUSED
+         ├─ ModelReplyInvalid   MODEL_REPLY_INVALID
+         └─ ModelLimitReached   MODEL_LIMIT
 
 Messages are public: they never contain text of the document or of an inner exception.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import ClassVar
 
@@ -209,3 +218,68 @@ class PagesFailed(ReadingError):
             page=pages[0] if pages else None,
         )
         self.pages = pages
+
+
+class ModelError(EngineError):
+    """A language model was to answer, and did not. Said only where the caller asked for one by name."""
+
+    code = "MODEL_UNAVAILABLE"
+    category = Category.MODEL
+    reason: ClassVar[str] = "The language model could not be reached, or had no room for the request."
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or f"{self.reason} Try again, or set options.model to none.")
+
+
+class ModelNotConfigured(ModelError):
+    code = "MODEL_NOT_CONFIGURED"
+    reason = "This needs a language model, and the installation has none of that name."
+
+
+class ModelUnavailable(ModelError):
+    retryable = True
+
+
+class ModelTimeout(ModelError):
+    code = "MODEL_TIMEOUT"
+    retryable = True
+    reason = "The language model did not answer in time."
+
+
+class ModelRejected(ModelError):
+    code = "MODEL_REJECTED"
+    reason = "The language model's server rejects our requests, which its operator has to mend."
+
+
+class ModelRefused(ModelError):
+    code = "MODEL_REFUSED"
+    reason = "The language model refused to answer."
+
+
+class ModelReplyInvalid(ModelError):
+    code = "MODEL_REPLY_INVALID"
+    reason = "What the language model answered does not fit the schema, on the second try either."
+
+
+class ModelLimitReached(ModelError):
+    code = "MODEL_LIMIT"
+    reason = "The document or the schema is too large for what one job may ask the language model."
+
+
+MODEL_ERRORS: Mapping[str, type[ModelError]] = {
+    each.code: each
+    for each in (
+        ModelNotConfigured,
+        ModelUnavailable,
+        ModelTimeout,
+        ModelRejected,
+        ModelRefused,
+        ModelReplyInvalid,
+        ModelLimitReached,
+    )
+}
+
+
+def model_error(code: str) -> ModelError:
+    """Return the error of a code; one that nobody knows is of a model that is not there."""
+    return MODEL_ERRORS.get(code, ModelUnavailable)()

@@ -172,7 +172,9 @@ def _fault(error: ValidationError) -> str:
     place = pointer(error.absolute_path) or "the top"
     match error.validator:
         case "required":
-            missing = [name for name in error.validator_value if name not in error.instance]
+            wanted: Any = error.validator_value
+            present: Any = error.instance
+            missing = [name for name in wanted if name not in present]
             return f"at {place}: lacks {', '.join(missing[:MAX_FAULTS])}"
         case "type":
             return f"at {place}: must be of type {error.validator_value}"

@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from enum import StrEnum
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Final, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
@@ -15,10 +15,19 @@ from affidavit.engine.errors import PageLimitExceeded, PageRangeInvalid
 
 
 class Operation(StrEnum):
-    """What a job does. Members are added together with their pipeline."""
+    """What a job does. `engine.operations.served` says which of them can be asked for."""
 
     PARSE = "parse"
     EXTRACT = "extract"
+    SPLIT = "split"
+    CLASSIFY = "classify"
+    SCHEMA = "schema"
+    ASK = "ask"
+    SUMMARIZE = "summarize"
+    CHECK_CLAIMS = "check_claims"
+    TRANSLATE = "translate"
+    FORMS = "forms"
+    PIPELINE = "pipeline"
 
 
 class OcrMode(StrEnum):
@@ -38,11 +47,11 @@ class OcrEngineName(StrEnum):
     NULL = "null"
 
 
-class ModelName(StrEnum):
-    """Which language model to ask. Members are added together with what asks them."""
+AUTO_MODEL: Final = "auto"  # the installation's first, if it has one; when it fails, rules alone
+NO_MODEL: Final = "none"  # rules alone
+MODEL_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9._:/@+-]*$"  # as OpenAI, Ollama and Hugging Face name theirs
 
-    AUTO = "auto"  # whatever the installation has; today rules alone
-    NONE = "none"
+ModelName = Annotated[str, Field(pattern=MODEL_PATTERN, max_length=200)]
 
 
 class Frozen(BaseModel):
@@ -86,7 +95,18 @@ class Options(Frozen):
     strict: bool = False
     allow_partial: bool = False
     words: bool = False
-    model: ModelName = ModelName.AUTO
+    model: Annotated[
+        ModelName,
+        Field(
+            description="`auto`: the installation's language model where it has one, and rules alone when "
+            "that fails. `none`: rules alone. A name of /v1/capabilities: that model, or the job fails."
+        ),
+    ] = AUTO_MODEL
+
+    @property
+    def is_model_named(self) -> bool:
+        """Tell whether a model of the caller's choice must answer, or the job is to fail."""
+        return self.model not in (AUTO_MODEL, NO_MODEL)
 
 
 class Limits(Frozen):
@@ -96,14 +116,21 @@ class Limits(Frozen):
     pixels: int = 50_000_000
     side_pixels: int = 20_000
     output_bytes: int = 200_000_000
+    model_context_tokens: int = 8192  # of one request to a language model, its reply included
+    model_reply_tokens: int = 2048
+    model_requests: int = 64  # to a language model, for one job
 
 
 class Spec(Frozen):
-    """Everything that the engine needs to know beside the bytes."""
+    """Everything that the engine needs to know beside the bytes.
+
+    `parameters` are what the operation asks for beside: see `engine.operations`.
+    """
 
     operation: Operation
     options: Options = Options()
     json_schema: dict[str, Any] | None = None
+    parameters: dict[str, Any] = Field(default_factory=dict)
     limits: Limits = Limits()
     page_images: bool = True
 
