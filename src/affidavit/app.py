@@ -27,7 +27,8 @@ from affidavit.api.services import ApiPolicy, Services
 from affidavit.api.traced import Traced
 from affidavit.documents.service import Documents, FilePolicy
 from affidavit.engine.media import SUPPORTED
-from affidavit.engine.spec import AUTO_MODEL, NO_MODEL, OcrEngineName, Operation
+from affidavit.engine.operations import served
+from affidavit.engine.spec import AUTO_MODEL, NO_MODEL, OcrEngineName
 from affidavit.infra import isolation, metrics, tracing
 from affidavit.infra.blobs import open_store
 from affidavit.infra.db import Database
@@ -172,7 +173,7 @@ def _services(settings: Settings, db: Database, doorbell: Doorbell) -> Services:
 def _capabilities(settings: Settings) -> dict[str, Any]:
     return {
         "version": VERSION,
-        "operations": list(Operation),
+        "operations": list(served()),
         "media_types": list(SUPPORTED),
         "ocr_engines": [name for name in OcrEngineName if name is not OcrEngineName.NULL],
         "models": [AUTO_MODEL, NO_MODEL, *settings.model_names],

@@ -52,6 +52,10 @@ class Output:
         """Write `page-0007.webp`. Raises OutputLimitExceeded."""
         return self._write(f"page-{number:04d}.webp", iter([data]))
 
+    def write_artifact(self, number: int, data: bytes) -> Written:
+        """Write `artifact-0001.bin`. Raises OutputLimitExceeded."""
+        return self._write(f"artifact-{number:04d}.bin", self._counted(iter([data])))
+
     def write_result(self, result: Result) -> Written:
         """Write `result.json.zst`. Raises OutputLimitExceeded."""
         self._spent = 0  # the pages of this run are in it again
@@ -93,14 +97,19 @@ def page_file(number: int) -> str:
 
 def pieces(result: Result) -> Iterator[bytes]:
     """Yield the JSON of a result in pieces: together, what `model_dump_json` returns."""
-    for index, name in enumerate(type(result).model_fields):
-        value = getattr(result, name)
+    shown = [(name, getattr(result, name)) for name in type(result).model_fields]
+    for index, (name, value) in enumerate((name, value) for name, value in shown if _is_shown(name, value)):
         yield (b"{" if index == 0 else b",") + to_json(name) + b":"
         if name in STREAMED:
             yield from _listed(value)
         else:
             yield to_json(value, inf_nan_mode="null")
     yield b"}"
+
+
+def _is_shown(name: str, value: object) -> bool:
+    is_left_out = Result.model_fields[name].exclude_if
+    return is_left_out is None or not is_left_out(value)
 
 
 def _listed(values: tuple[Any, ...]) -> Iterator[bytes]:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, Final, TypeVar
 
 from affidavit.engine import ocr as readers
+from affidavit.engine import operations
 from affidavit.engine.errors import EngineError, PageFailed
+from affidavit.engine.model import ModelRequest, Replies
 from affidavit.engine.offsets import PAGE_SEPARATOR, page_offsets
+from affidavit.engine.operations.port import Artifact, Context, Finished
 from affidavit.engine.ports import OcrEngine, Progress
 from affidavit.engine.result import (
+    ArtifactInfo,
     Block,
     Cell,
     Document,
@@ -26,16 +31,28 @@ from affidavit.engine.result import (
     Usage,
     Word,
 )
+from affidavit.engine.source import Source
 from affidavit.engine.spec import Operation, Spec, select_pages
 from affidavit.engine.stages import fields
 from affidavit.engine.stages.completeness import account
 from affidavit.engine.stages.fields import Extraction
-from affidavit.engine.stages.ingest import OpenFile, Source, open_file
+from affidavit.engine.stages.ingest import OpenFile, open_file
 from affidavit.engine.stages.ocr import spelled
 from affidavit.engine.stages.reading import PageReading, read_page
 from affidavit.engine.stages.render import PageImage
 
-__all__ = ["OpenedDocument", "PageReading", "Source", "finish", "open_document", "read"]
+__all__ = [
+    "Concluded",
+    "Context",
+    "OpenedDocument",
+    "PageReading",
+    "Source",
+    "conclude",
+    "finish",
+    "open_document",
+    "prompts",
+    "read",
+]
 
 
 def _silent(stage: str, message: str, *, page: int | None = None) -> None:
@@ -126,18 +143,42 @@ def _outcomes(opened: OpenedDocument) -> Iterator[PageReading | PageError]:
             yield PageError(page=number, code=error.code, message=error.message)
 
 
-def finish(document: Document, spec: Spec, ocr: OcrEngine | None = None) -> Result:
-    """Make the result of a document's pages: joined, with ranges into the whole, and with fields.
+@dataclass(frozen=True, slots=True)
+class Concluded:
+    """A result, and the files that were made beside it."""
+
+    result: Result
+    artifacts: tuple[Artifact, ...] = ()
+
+
+def prompts(context: Context, replies: Replies = ()) -> tuple[ModelRequest, ...]:
+    """Return what a model is to be asked next, given its replies so far; nothing when it can be finished."""
+    entry = operations.entry_of(context.spec.operation)
+    if entry is None:
+        return ()
+    ask = getattr(entry.load(), "prompts", None)
+    return () if ask is None else tuple(ask(context, entry.parse(context.spec.parameters), replies))
+
+
+def finish(document: Document, spec: Spec, ocr: OcrEngine | None = None, replies: Replies = ()) -> Result:
+    """Make the result of a document's pages: joined, with ranges into the whole, and what was asked for.
 
     `ocr` names the models of the engine that read the pages, where the caller has it at hand.
     """
+    return conclude(Context(document, spec), ocr, replies).result
+
+
+def conclude(context: Context, ocr: OcrEngine | None = None, replies: Replies = ()) -> Concluded:
+    """Do as `finish`, with all that the operation may need, and return its files too."""
+    document, spec = context.document, context.spec
     offsets = page_offsets(document.pages)
     pages = tuple(
         _placed(page, offset, keeps_words=spec.options.words)
         for page, offset in zip(document.pages, offsets, strict=True)
     )
     found = _extracted(document, spec)
-    return Result(
+    done = _operated(context, replies)
+    result = Result(
         operation=spec.operation.value,
         media_type=document.media_type,
         markdown=PAGE_SEPARATOR.join(page.markdown for page in document.pages),
@@ -155,17 +196,48 @@ def finish(document: Document, spec: Spec, ocr: OcrEngine | None = None) -> Resu
         ungrounded_fields=found.ungrounded_fields,
         schema_violations=found.schema_violations,
         confidence=found.confidence,
+        **done.members,
+    )
+    return Concluded(result, done.artifacts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Operated:
+    """The member of the result that an operation fills, if it is one of those, and its files."""
+
+    members: Mapping[str, Any] = field(default_factory=dict)
+    artifacts: tuple[Artifact, ...] = ()
+
+
+def _operated(context: Context, replies: Replies) -> _Operated:
+    entry = operations.entry_of(context.spec.operation)
+    if entry is None:
+        return _Operated()
+    finished: Finished = entry.load().run(context, entry.parse(context.spec.parameters), replies)
+    members: dict[str, Any] = {entry.member: finished.outcome}
+    if finished.artifacts:
+        members["artifacts"] = tuple(_about(artifact) for artifact in finished.artifacts)
+    return _Operated(members, finished.artifacts)
+
+
+def _about(artifact: Artifact) -> ArtifactInfo:
+    return ArtifactInfo(
+        name=artifact.name,
+        media_type=artifact.media_type,
+        size_bytes=len(artifact.data),
+        sha256=hashlib.sha256(artifact.data).hexdigest(),
     )
 
 
+_NOTHING: Final = Extraction(
+    data=None, fields={}, ungrounded_fields=(), schema_violations=(), confidence=None
+)
+
+
 def _extracted(document: Document, spec: Spec) -> Extraction:
-    match spec.operation:
-        case Operation.PARSE:
-            return Extraction(
-                data=None, fields={}, ungrounded_fields=(), schema_violations=(), confidence=None
-            )
-        case Operation.EXTRACT:
-            return fields.extract(document, spec.json_schema or {}, strict=spec.options.strict)
+    if spec.operation is not Operation.EXTRACT:
+        return _NOTHING
+    return fields.extract(document, spec.json_schema or {}, strict=spec.options.strict)
 
 
 def _placed(page: Page, offset: int, *, keeps_words: bool) -> ResultPage:

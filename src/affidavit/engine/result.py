@@ -11,7 +11,7 @@ Ids are unique in a document: `p<page>.w<n>` words, `p<page>.l<n>` lines, `p<pag
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -262,6 +262,23 @@ class ResultPage(Value):
     warnings: tuple[str, ...]
 
 
+class ArtifactInfo(Value):
+    """A file that the job made: what `/artifacts/{name}` serves. Size in bytes."""
+
+    name: str
+    media_type: str
+    size_bytes: int
+    sha256: str
+
+
+def _is_absent(value: object) -> bool:
+    return value is None
+
+
+# What one operation alone has to say; its shape is in `engine.operations.shapes`.
+Said = Annotated[Any, Field(exclude_if=_is_absent)]
+
+
 class Result(Value):
     """The result of a job, as `/result` serves it.
 
@@ -280,6 +297,16 @@ class Result(Value):
     ungrounded_fields: tuple[str, ...] = ()
     schema_violations: tuple[SchemaViolation, ...] = ()
     confidence: int | None = None
+    split: Said = None
+    classification: Said = None
+    generated: Said = None
+    answer: Said = None
+    summary: Said = None
+    claims: Said = None
+    translation: Said = None
+    forms: Said = None
+    steps: Said = None
+    artifacts: Annotated[tuple[ArtifactInfo, ...] | None, Field(exclude_if=_is_absent)] = None
     completeness: Completeness
     engine: EngineInfo
     usage: Usage

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import unicodedata
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol, Self
+from typing import Protocol
 
 import pymupdf
 
 from affidavit.engine import media
 from affidavit.engine.errors import CorruptDocument, NoPages, PasswordIncorrect, PasswordRequired
+from affidavit.engine.source import Source
 from affidavit.engine.spec import Spec
 from affidavit.engine.stages import page_tree
 from affidavit.engine.stages.picture import ImageFile
@@ -24,29 +23,6 @@ pymupdf.TOOLS.mupdf_display_warnings(False)
 
 # What PyMuPDF raises on bad input: its own errors are RuntimeErrors, MuPDF's are FzErrorBase.
 PDF_ERRORS = (RuntimeError, ValueError, TypeError, pymupdf.mupdf.FzErrorBase)
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """The bytes of a document, and the name that it came with."""
-
-    data: bytes
-    filename: str | None = None
-
-    @classmethod
-    def from_path(cls, path: Path) -> Self:
-        """Read the file at `path`."""
-        return cls(path.read_bytes(), path.name)
-
-    @classmethod
-    def from_descriptor(cls, descriptor: int, filename: str | None = None) -> Self:
-        """Read the open file from its start; the descriptor stays open.
-
-        The bytes are read rather than re-opened by /proc/self/fd, which a walled process may not do.
-        """
-        os.lseek(descriptor, 0, os.SEEK_SET)
-        with os.fdopen(descriptor, "rb", closefd=False) as file:
-            return cls(file.read(), filename)
 
 
 class OpenFile(Protocol):

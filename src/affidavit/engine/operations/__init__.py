@@ -1,0 +1,57 @@
+"""What can be done with a document that was read, beside filling a schema: one entry an operation.
+
+The table is light, so that the API can judge parameters at the door: what an operation takes and shows
+stands in `shapes`, and the module that does it is loaded where documents are read.
+
+To add one: its shapes in `shapes/<name>.py`, `run` in `<name>.py`, a line in `ENTRIES`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from types import ModuleType
+from typing import Any, Final
+
+from affidavit.engine.result import Value
+from affidavit.engine.spec import Frozen, Operation
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One operation: the member of the result that shows it, its shapes, and the name of its module.
+
+    With `needs_source` it is given the bytes of the file too.
+    """
+
+    operation: Operation
+    member: str
+    parameters: type[Frozen]
+    outcome: type[Value]
+    module: str
+    needs_source: bool = False
+
+    def load(self) -> ModuleType:
+        """Return the module with `run`, and `prompts` when a model can help it: see `port`."""
+        return import_module(f"{__name__}.{self.module}")
+
+    def parse(self, parameters: Mapping[str, Any]) -> Frozen:
+        """Return the parameters as the operation's own. Raises pydantic's ValidationError."""
+        return self.parameters.model_validate(parameters)
+
+
+# The order is that of `Operation`.
+ENTRIES: Final[tuple[Entry, ...]] = ()
+
+_BY_OPERATION: Final = {entry.operation: entry for entry in ENTRIES}
+
+
+def entry_of(operation: Operation) -> Entry | None:
+    """Return the entry of an operation; None for parse and extract, which the pipeline does itself."""
+    return _BY_OPERATION.get(operation)
+
+
+def served() -> tuple[Operation, ...]:
+    """Return the operations that can be asked for."""
+    return Operation.PARSE, Operation.EXTRACT, *_BY_OPERATION

@@ -1,0 +1,1 @@
+"""What operations take and show. Light: pydantic and the engine's own values, no reader of documents."""
