@@ -18,7 +18,7 @@ from affidavit.engine import pipeline
 from affidavit.engine.errors import EngineError, PagesFailed
 from affidavit.engine.ocr import warming
 from affidavit.engine.output import Output
-from affidavit.engine.pipeline import OpenedDocument, PageReading, Source
+from affidavit.engine.pipeline import Context, OpenedDocument, PageReading, Source
 from affidavit.engine.result import Document, Page, PageError
 from affidavit.engine.spec import OcrMode, OcrOptions, Operation, Options, Spec
 
@@ -30,18 +30,18 @@ OUT_OF_MEMORY: Final = "ENGINE_OUT_OF_MEMORY"  # the code that a whole task has 
 def run(request: Mapping[str, Any], document: int | None, workspace: Path, emit: Emit) -> None:
     """Do what `request` asks (kind `read` or `finish`) and end with `done`, or `error` for a refusal.
 
-    `document` is a descriptor of the file, None to finish. An exception is a crash.
+    `document` is a descriptor of the file, None to finish what needs no bytes. An exception is a crash.
     """
     spec = Spec.model_validate(request["spec"])
     output = Output(workspace, spec.limits.output_bytes)
+    source = None if document is None else Source.from_descriptor(document, request.get("filename"))
     try:
         match request["kind"]:
             case "read":
-                assert document is not None
-                source = Source.from_descriptor(document, request.get("filename"))
+                assert source is not None
                 Reading(spec, output, emit).run(request, source)
             case "finish":
-                finish(_stored(request, output), spec, output, emit)
+                finish(Context(_stored(request, output), spec, source), output, emit)
             case kind:
                 raise ValueError(f"no task is of kind {kind}")
     except EngineError as error:
@@ -76,7 +76,7 @@ class Reading:
                 self._read(opened, number, keeps=is_whole)
         if is_whole:
             document = self._document(opened, batch)
-            finish(document, self.spec, self.output, self.emit)
+            finish(Context(document, self.spec, source), self.output, self.emit)
 
     def _document(self, opened: OpenedDocument, batch: list[int]) -> Document:
         lost = {error.page for error in self.failed}
@@ -137,14 +137,22 @@ class Reading:
         self.emit({"type": "progress", "stage": stage, "message": message, "page": page})
 
 
-def finish(document: Document, spec: Spec, output: Output, emit: Emit) -> None:
-    """Write the result of a document and tell of it. Raises PagesFailed, OutputLimitExceeded."""
-    if document.failed and not spec.options.allow_partial:
-        raise PagesFailed([error.page for error in document.failed], document.failed[0].message)
+def finish(context: Context, output: Output, emit: Emit) -> None:
+    """Write the result of a document, and files made beside it, and tell of them.
+
+    Raises PagesFailed, OutputLimitExceeded, and what the operation raises.
+    """
+    failed = context.document.failed
+    if failed and not context.spec.options.allow_partial:
+        raise PagesFailed([error.page for error in failed], failed[0].message)
     emit({"type": "progress", "stage": "finish", "message": "Assemble the result", "page": None})
-    result = pipeline.finish(document, spec)
-    written = output.write_result(result)
-    emit({"type": "result", **written.to_json(), "complete": result.completeness.ok})
+    concluded = pipeline.conclude(context)
+    written = output.write_result(concluded.result)
+    for number, artifact in enumerate(concluded.artifacts, start=1):
+        file = output.write_artifact(number, artifact.data)
+        about = {"name": artifact.name, "media_type": artifact.media_type}
+        emit({"type": "artifact", **about, **file.to_json()})
+    emit({"type": "result", **written.to_json(), "complete": concluded.result.completeness.ok})
 
 
 def page_ranges(pages: Iterable[int]) -> str:
