@@ -9,9 +9,10 @@ import pytest
 from affidavit.errors import Conflict, NotFound, RequestInvalid
 from affidavit.infra.idempotency import Fingerprint
 from affidavit.infra.ids import new_id
+from affidavit.infra.retry_after import read_retry_after
 from affidavit.webhooks import expiry
 from affidavit.webhooks.event import EndpointStatus, EventType
-from affidavit.webhooks.judgement import read_head, read_retry_after
+from affidavit.webhooks.judgement import read_head
 from affidavit.webhooks.schedule import DELAYS, JITTER, Schedule
 from affidavit.webhooks.service import Change, WebhookPolicy, Webhooks
 from affidavit.webhooks.views import DeliveryFilter

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Final
 
@@ -13,7 +11,6 @@ from affidavit.infra.post import Broken
 from affidavit.webhooks.event import Failure
 
 HEAD_BYTES: Final = 1024  # of an answer's body that are kept
-_SECONDS: Final = re.compile(r"\d{1,9}\Z")
 _UNPRINTABLE: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
@@ -43,18 +40,3 @@ def classify(error: FetchError) -> Failure:
 def read_head(body: bytes) -> str:
     """Return the first KiB of an answer as text that the database can hold."""
     return _UNPRINTABLE.sub("\ufffd", body[:HEAD_BYTES].decode("utf-8", "replace"))
-
-
-def read_retry_after(value: str | None) -> timedelta | None:
-    """Read a Retry-After, in seconds or as an HTTP date; what is neither says nothing."""
-    if value is None:
-        return None
-    if _SECONDS.match(value := value.strip()):
-        return timedelta(seconds=int(value))
-    try:
-        moment = parsedate_to_datetime(value)
-    except (ValueError, TypeError, OverflowError):
-        return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return max(moment - datetime.now(UTC), timedelta(0))

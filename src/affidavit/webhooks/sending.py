@@ -18,10 +18,11 @@ from affidavit.infra.fetch import FetchPolicy
 from affidavit.infra.fetch_errors import FetchError
 from affidavit.infra.fetch_network import Resolver
 from affidavit.infra.post import Answer, post
+from affidavit.infra.retry_after import read_retry_after
 from affidavit.infra.secrets import SecretUnreadable
 from affidavit.webhooks import ending, leasing, repository
 from affidavit.webhooks.event import DeliveryStatus, DisabledReason, Failure
-from affidavit.webhooks.judgement import classify, judge, read_head, read_retry_after
+from affidavit.webhooks.judgement import classify, judge, read_head
 from affidavit.webhooks.leasing import Leased, Limits, Outcome, Settled
 from affidavit.webhooks.rendering import origin
 from affidavit.webhooks.schedule import Schedule
