@@ -1,0 +1,221 @@
+"""Answer a question from a document: gather what may answer it, weigh it, keep what is sure enough."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from affidavit.engine.result import Citation
+from affidavit.engine.stages.answers.definition import definitions
+from affidavit.engine.stages.answers.listing import listed
+from affidavit.engine.stages.answers.lookup import by_field
+from affidavit.engine.stages.answers.question import Asked, Question
+from affidavit.engine.stages.answers.reader import Reader
+from affidavit.engine.stages.answers.values import TYPED, Value, json_value, values_in
+from affidavit.engine.stages.passages.passage import Passage, PassageKind
+from affidavit.engine.stages.passages.ranking import Ranked
+from affidavit.engine.stages.passages.terms import kin_of, terms_of
+from affidavit.engine.stages.values.folding import fold, squash
+
+LOOKED_AT = 40  # passages, the best ones
+LEAST_LABEL = 0.5  # of the question's weight, that a label must cover to name the value beside it
+LEAST = 0.62  # confidence, under which the document is said not to answer
+RIVALRY = 0.8  # of its confidence when another value is as likely
+AS_LIKELY = 0.97
+SENTENCE = 0.9  # a whole sentence answers, but not to the point
+LABELLED = 0.97
+FAR = 160  # characters between the word that was asked for and the value
+FAR_COST = 0.3
+BETWEEN = 0.8  # for each value that stands nearer
+BEFORE = 0.85  # for a value before its word
+IN_PROSE = 0.97
+SURPLUS = 0.3  # of a label that says more than was asked for
+UNNAMED = 0.7  # a cell whose column does not say what it is
+NEVER_SURE = 0.97
+
+_COUNTED = frozenset({Asked.NUMBER, Asked.DURATION, Asked.PERCENT})
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An answer: its words, the value as JSON, how sure it is (0 to 1), and where it stands."""
+
+    text: str
+    value: Any
+    confidence: float
+    citations: tuple[Citation, ...]
+
+
+def answer(reader: Reader, question: Question) -> Found | None:
+    """Return the answer, or None when the document does not give one surely enough."""
+    best = next(iter(answers(reader, question)), None)
+    if best is None or best.confidence < LEAST:
+        return None
+    return replace(best, confidence=min(NEVER_SURE, best.confidence))
+
+
+def answers(reader: Reader, question: Question) -> list[Found]:
+    """Return what may answer the question, surest first."""
+    match question.asked:
+        case Asked.DEFINITION:
+            found = [_of_tokens(reader, *each) for each in definitions(reader, question)]
+        case Asked.LIST:
+            found = [
+                Found(each.text, list(each.items), each.confidence, each.citations)
+                for each in listed(reader, question)
+            ]
+        case _:
+            found = []
+    if not found:
+        found = list(_typed(reader, question))
+    return _with_rivals(sorted(found, key=lambda each: -each.confidence))
+
+
+def _typed(reader: Reader, question: Question) -> Iterator[Found]:
+    for value, confidence, citations in by_field(reader, question):
+        text = citations[0].quote if citations else str(value)
+        yield Found(text, value, confidence, citations)
+    for ranked in reader.index.rank((*question.stems, *question.soft), LOOKED_AT):
+        if has_exact(ranked.passage, question.exact):
+            yield from _of_passage(reader, question, ranked)
+
+
+def _of_passage(reader: Reader, question: Question, ranked: Ranked) -> Iterator[Found]:
+    passage = ranked.passage
+    match passage.kind:
+        case PassageKind.PAIR | PassageKind.ROW:
+            yield from _of_cells(reader, question, passage)
+        case PassageKind.SENTENCE | PassageKind.HEADING:
+            yield from _of_sentence(reader, question, passage)
+
+
+def _of_cells(reader: Reader, question: Question, passage: Passage) -> Iterator[Found]:
+    """Yield the values of the cells that the question names by their header and by the rest of the row."""
+    for cell in passage.cells:
+        own = stems_in(cell.segment.text)
+        header = stems_in(cell.header)
+        beside = stems_in(passage.text) - own if passage.kind is PassageKind.ROW else frozenset()
+        covered = reader.index.coverage(question.stems, header | beside | stems_in(passage.context))
+        if covered < LEAST_LABEL:
+            continue
+        named = _meets(question.stems + question.soft, header)
+        tight = 1 - SURPLUS * _surplus(header if named else beside, question)
+        for value in _cell_values(reader, question, cell.segment, is_named=named):
+            place = 1.0 if named or (question.asked in TYPED and passage.kind is PassageKind.ROW) else UNNAMED
+            confidence = covered * LABELLED * value.fit * tight * (1.0 if named else place * 0.9)
+            yield _of_value(reader, value, confidence)
+
+
+def _cell_values(reader: Reader, question: Question, segment: Any, *, is_named: bool) -> list[Value]:
+    if question.asked in TYPED:
+        found = values_in(segment, question.asked, reader.spans)
+        if is_named and question.asked is Asked.AMOUNT:
+            found = [replace(each, fit=max(each.fit, 0.9)) for each in found]
+        if question.asked is not Asked.PARTY or found:
+            return found[:3]
+    is_wordy = any(char.isalnum() for char in segment.text)
+    return [Value(segment.text, segment.text, segment.tokens, 0, 0.9)] if is_named and is_wordy else []
+
+
+def _of_sentence(reader: Reader, question: Question, passage: Passage) -> Iterator[Found]:
+    said = stems_in(passage.text)
+    covered = reader.index.coverage(question.stems, said | stems_in(passage.context))
+    inside = reader.index.coverage(question.stems, said)
+    covered = inside + (covered - inside) * 0.6
+    if covered < LEAST_LABEL or passage.text.rstrip().endswith("?"):
+        return
+    kind = 1.0 if passage.kind is PassageKind.SENTENCE else 0.75
+    if question.asked in TYPED:
+        values = [
+            value
+            for value in values_in(passage.segment, question.asked, reader.spans)
+            if not stems_in(value.text) <= _askable(question)
+        ]
+        for value in values:
+            near = _nearness(passage, value, values, question)
+            yield _of_value(reader, value, covered * value.fit * near * kind * IN_PROSE)
+        if question.asked is not Asked.PARTY:
+            return
+        kind *= 0.85 if not values else 0.7
+    if len(said) > len(question.stems):
+        yield _of_tokens(reader, passage.tokens, covered * SENTENCE * kind)
+
+
+def _nearness(passage: Passage, value: Value, values: Sequence[Value], question: Question) -> float:
+    """Return how close a value stands to a word that was asked for, 0 to 1.
+
+    A value behind its word is the rule, except for counts; other values between them come first.
+    """
+    wanted = _askable(question)
+    end = value.start + len(value.text)
+    best = 1 - FAR_COST
+    for term in terms_of(passage.text):
+        if term.stem not in wanted or value.start <= term.start < end:
+            continue
+        is_after = term.end <= value.start
+        first, last = (term.end, value.start) if is_after else (end, term.start)
+        between = sum(first <= each.start < last for each in values)
+        near = 1 - FAR_COST * min(1.0, (last - first) / FAR)
+        is_usual = is_after or question.asked in _COUNTED
+        best = max(best, near * BETWEEN**between * (1.0 if is_usual else BEFORE))
+    return best
+
+
+def _askable(question: Question) -> frozenset[str]:
+    return frozenset(stem for asked in (*question.stems, *question.soft) for stem in kin_of(asked))
+
+
+def stems_in(text: str) -> frozenset[str]:
+    """Return the stems of the words in `text` that say something."""
+    return frozenset(term.stem for term in terms_of(text))
+
+
+def _meets(stems: Iterable[str], others: frozenset[str]) -> bool:
+    return any(not others.isdisjoint(kin_of(stem)) for stem in stems)
+
+
+def _surplus(label: frozenset[str], question: Question) -> float:
+    """Return the share of a label's words that the question does not have."""
+    return len(label - _askable(question)) / len(label) if label else 0.0
+
+
+def has_exact(passage: Passage, exact: Sequence[str]) -> bool:
+    """Tell whether a passage, with what stands over it, has these quotes and numbers."""
+    if not exact:
+        return True
+    text = fold(f"{passage.context} {passage.headers} {passage.text}")
+    squashed = squash(text)
+    words = {word.strip(".,;:()\"'%") for word in text.split()}
+    return all(
+        fold(each) in words if each[0].isdigit() else squash(each) in squashed for each in exact
+    )
+
+
+def _of_value(reader: Reader, value: Value, confidence: float) -> Found:
+    return Found(
+        text=value.text.strip(),
+        value=json_value(value.value),
+        confidence=confidence,
+        citations=(reader.cite(value.tokens),),
+    )
+
+
+def _of_tokens(reader: Reader, tokens: Sequence[Any], confidence: float) -> Found:
+    text = " ".join(token.text for token in tokens)
+    return Found(text, text, confidence, (reader.cite(tokens),))
+
+
+def _with_rivals(found: Sequence[Found]) -> list[Found]:
+    """Lower the first answer when another value is as likely."""
+    if not found:
+        return []
+    first, *others = found
+    for other in others:
+        if other.confidence < AS_LIKELY * first.confidence:
+            break
+        if squash(str(other.value)) not in squash(str(first.value)) and squash(first.text) not in squash(
+            other.text
+        ):
+            return [replace(first, confidence=first.confidence * RIVALRY), *others]
+    return list(found)

@@ -1,0 +1,144 @@
+"""Find the values in a passage that can answer a kind of question."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import cache
+from typing import Any
+
+from affidavit.engine.stages.answers.names import bare, names_in
+from affidavit.engine.stages.answers.question import Asked
+from affidavit.engine.stages.fields.lexicon import Kind
+from affidavit.engine.stages.fields.spans import Moment, Spans
+from affidavit.engine.stages.fields.view import Segment, Token
+from affidavit.engine.stages.values.folding import fold
+
+_KINDS: Mapping[Asked, tuple[Kind, ...]] = {
+    Asked.AMOUNT: (Kind.MONEY,),
+    Asked.DATE: (Kind.DATE,),
+    Asked.PERCENT: (Kind.PERCENT,),
+    Asked.NUMBER: (Kind.QUANTITY,),
+    Asked.EMAIL: (Kind.EMAIL,),
+    Asked.PHONE: (Kind.PHONE,),
+    Asked.IBAN: (Kind.IBAN,),
+    Asked.URL: (Kind.URI,),
+    Asked.CODE: (Kind.CODE,),
+}
+TYPED = frozenset({*_KINDS, Asked.DURATION, Asked.PARTY})
+
+_UNITS: Mapping[str, tuple[str, ...]] = {
+    "minute": ("minute", "minutes", "minuten", "minuto", "minuti"),
+    "hour": ("hour", "hours", "stunde", "stunden", "heure", "heures", "hora", "horas", "ora", "ore", "uur"),
+    "day": ("day", "days", "tag", "tage", "tagen", "jour", "jours", "dia", "dias", "giorno", "giorni", "dag", "dagen"),
+    "week": ("week", "weeks", "woche", "wochen", "semaine", "semaines", "semana", "semanas", "settimane", "weken"),
+    "month": (
+        "month", "months", "monat", "monate", "monaten", "mois", "mes", "meses", "mese", "mesi", "maand", "maanden",
+    ),
+    "year": ("year", "years", "jahr", "jahre", "jahren", "an", "ans", "annee", "annees", "ano", "anos", "anno", "anni", "jaar"),
+}  # fmt: skip
+_WORDED: Mapping[str, int] = {
+    "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10,
+    "eleven": 11, "twelve": 12, "fourteen": 14, "fifteen": 15, "twenty": 20, "thirty": 30, "sixty": 60, "ninety": 90,
+    "ein": 1, "eine": 1, "einem": 1, "einen": 1, "zwei": 2, "drei": 3, "vier": 4, "funf": 5, "sechs": 6, "sieben": 7, "acht": 8,
+    "neun": 9, "zehn": 10, "zwolf": 12, "un": 1, "une": 1, "deux": 2, "trois": 3, "quatre": 4, "cinq": 5, "six mois": 6, "dix": 10,
+    "dos": 2, "tres": 3, "due": 2, "tre": 3, "twee": 2, "drie": 3,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A typed value in a passage, in `tokens` that stand on its page. `fit` is 0 to 1."""
+
+    value: Any
+    text: str
+    tokens: tuple[Token, ...]
+    start: int
+    fit: float
+
+
+@dataclass(frozen=True, slots=True)
+class Duration:
+    """So many of a unit of time."""
+
+    count: Decimal
+    unit: str
+
+
+def values_in(segment: Segment, asked: Asked, spans: Spans) -> list[Value]:
+    """Return the values in `segment` that are of the kind asked for, from left to right."""
+    if asked is Asked.PARTY:
+        return list(_names(segment))
+    if asked is Asked.DURATION:
+        return list(_durations(segment))
+    return [
+        Value(_plain(span.value), span.text, span.tokens, span.start, span.fit)
+        for kind in _KINDS.get(asked, ())
+        for span in spans.of(segment, kind)
+        if span.tokens and (asked is not Asked.NUMBER or span.fit >= 0.9)
+    ]
+
+
+def json_value(value: Any) -> Any:
+    """Return a value as the result shows it: dates as ISO 8601, numbers as JSON numbers."""
+    match value:
+        case Decimal():
+            return int(value) if value == value.to_integral_value() else float(value)
+        case Duration():
+            return f"{value.count.normalize():f} {value.unit}{'' if value.count == 1 else 's'}"
+        case _ if hasattr(value, "isoformat"):
+            return value.isoformat()
+        case _:
+            return value
+
+
+def _plain(value: Any) -> Any:
+    return value.day if isinstance(value, Moment) else value
+
+
+def _names(segment: Segment) -> Iterator[Value]:
+    for tokens, fit in names_in(segment.tokens):
+        yield Value(bare(tokens), bare(tokens), tokens, segment.start_of(tokens[0]), fit)
+
+
+@cache
+def _duration_pattern() -> re.Pattern[str]:
+    units = "|".join(sorted((unit for units in _UNITS.values() for unit in units), key=len, reverse=True))
+    worded = "|".join(sorted(_WORDED, key=len, reverse=True))
+    return re.compile(
+        rf"(?<![\w.,])(?P<count>\d{{1,5}}(?:[.,]\d{{1,2}})?|{worded})(?:\s*\(\d{{1,5}}\))?[\s-]+"
+        rf"(?:[^\W\d_]+[\s-]+)?(?P<unit>{units})(?!\w)"
+    )
+
+
+@cache
+def unit_named(word: str) -> str | None:
+    """Return the unit of time that a folded word stands for."""
+    return next((unit for unit, words in _UNITS.items() if word in words), None)
+
+
+def find_durations(text: str) -> Iterator[tuple[Duration, int, int]]:
+    """Yield spans of time, `30 days` or `three (3) months`, with where they start and end in `text`."""
+    folded = fold(text)
+    if len(folded) != len(text):
+        folded = text.lower()
+    for found in _duration_pattern().finditer(folded):
+        unit = unit_named(found["unit"])
+        if unit:
+            yield Duration(_count(found["count"]), unit), found.start(), found.end()
+
+
+def _count(text: str) -> Decimal:
+    return Decimal(_WORDED[text]) if text in _WORDED else Decimal(text.replace(",", "."))
+
+
+def _durations(segment: Segment) -> Iterator[Value]:
+    for duration, start, end in find_durations(segment.text):
+        tokens = segment.between(start, end)
+        if tokens:
+            yield Value(duration, segment.text[start:end], tokens, start, 1.0)
+
+
+Finder = Callable[[Segment], list[Value]]
