@@ -123,13 +123,14 @@ class PageRangeInvalid(InputError):
 
 
 class SchemaInvalid(InputError):
-    """`path` is a JSON Pointer into the schema."""
+    """`path` is a JSON Pointer into the schema, `reason` what is wrong there and what to do."""
 
     code = "SCHEMA_INVALID"
 
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(f"schema{path}: {reason}")
         self.path = path
+        self.reason = reason
 
 
 class LimitExceeded(EngineError):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from re import _parser  # type: ignore[attr-defined]  # the same in Python 3.11 to 3.14
 from typing import Any
 from urllib.parse import unquote
 
@@ -29,7 +30,7 @@ def check_schema(schema: Schema) -> None:
     """
     if not isinstance(schema, dict):
         raise SchemaInvalid("", "must be a JSON object")
-    _check_size(schema)
+    check_size(schema)
     _check_references(schema, "")
     _check_meta_schema(schema)
     for part, at in subschemas(schema, ""):
@@ -37,7 +38,8 @@ def check_schema(schema: Schema) -> None:
         check_hints(part, at)
 
 
-def _check_size(schema: Schema) -> None:
+def check_size(schema: Schema) -> None:
+    """Raise SchemaInvalid for a schema that is too big or too deep to be looked at."""
     count = 0
     pending: list[tuple[Any, int]] = [(schema, 1)]
     while pending:
@@ -64,7 +66,22 @@ def _meta_reason(error: Any) -> str:
     last = error.absolute_path[-1] if error.absolute_path else ""
     if last == "type":
         types = "array, boolean, integer, null, number, object, string"
-        return f"is not a JSON Schema type; use one of {types}"
+        return f"is not a JSON Schema type; use one of {types}, or a list of them"
+    return _reason_by_draft(last, error.instance) or _reason_by_rule(error)
+
+
+def _reason_by_draft(keyword: str | int, found: Any) -> str | None:
+    """Say what became of a way to write it that older drafts had."""
+    if keyword == "items" and isinstance(found, list):
+        return "must be one schema for all items; a list of schemas is called prefixItems"
+    if keyword in ("exclusiveMinimum", "exclusiveMaximum") and isinstance(found, bool):
+        return "must be the bound itself, a number; a boolean is of older drafts"
+    if keyword == "required" and isinstance(found, bool):
+        return 'must be a list of names beside "properties"; a boolean in the property is of older drafts'
+    return None
+
+
+def _reason_by_rule(error: Any) -> str:
     match error.validator:
         case "type":
             expected = error.validator_value
@@ -72,8 +89,12 @@ def _meta_reason(error: Any) -> str:
             return f"must be of type {wanted}"
         case "minimum" | "exclusiveMinimum":
             return f"must be at least {error.validator_value}"
-        case _:
-            return f"is not valid JSON Schema 2020-12 (its '{error.validator}' rule is broken)"
+        case "minItems":
+            return "must not be empty"
+        case "uniqueItems":
+            return "must name each only once"
+        case rule:
+            return f"is not valid JSON Schema 2020-12 (its '{rule}' rule is broken)"
 
 
 def pointer(pieces: Any) -> str:
@@ -102,6 +123,23 @@ def subschemas(value: Any, path: str) -> Iterator[tuple[Schema, str]]:
                 yield from subschemas(named, below + pointer([name]))
         elif keyword not in _DATA_KEYWORDS:
             yield from subschemas(child, below)
+
+
+def map_subschemas(value: Any, change: Callable[[Schema], Schema]) -> Any:
+    """Return a copy of a schema with `change` made to every schema in it, the inner ones first."""
+    if isinstance(value, list):
+        return [map_subschemas(child, change) for child in value]
+    if not isinstance(value, dict):
+        return value
+    changed: Schema = {}
+    for keyword, child in value.items():
+        if keyword in _DATA_KEYWORDS:
+            changed[keyword] = child
+        elif keyword in _NAMED_SCHEMAS and isinstance(child, dict):
+            changed[keyword] = {name: map_subschemas(named, change) for name, named in child.items()}
+        else:
+            changed[keyword] = map_subschemas(child, change)
+    return change(changed)
 
 
 def _check_references(schema: Schema, path: str) -> None:
@@ -143,6 +181,10 @@ def _check_pattern(pattern: str, path: str) -> None:
     if len(pattern) > MAX_PATTERN_CHARS:
         raise SchemaInvalid(path, f"is longer than {MAX_PATTERN_CHARS} characters")
     try:
-        re.compile(pattern)
-    except (re.error, OverflowError, RecursionError):
-        raise SchemaInvalid(path, "is not a regular expression that can be used here") from None
+        # Read, not compiled: a class such as [a-\uffff] under (?i) takes a second to compile.
+        _parser.parse(pattern)
+    except (re.error, OverflowError, RecursionError) as error:
+        why = f": {error}" if isinstance(error, re.error) else ""
+        raise SchemaInvalid(
+            path, f"is not a regular expression that can be used here{why}. Python's syntax is what counts"
+        ) from None
