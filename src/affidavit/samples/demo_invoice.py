@@ -1,20 +1,14 @@
-"""Documents to try the service on, made on the spot: an invoice, and a scan of it.
-
-All that stands on them is known, so that a reading can be checked value by value.
-"""
+"""The invoice that the demonstration has read, and a scan of it."""
 
 from __future__ import annotations
 
-import io
-import random
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import pymupdf
-from PIL import Image
 
-A4 = (595.0, 842.0)  # points
+from affidavit.samples.sample import Sample
+from affidavit.samples.scanning import scan
+from affidavit.samples.sheet import A4
 
 INVOICE_SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -72,16 +66,6 @@ _SUMS = (("Subtotal", 1924.75), ("VAT 19 %", 365.7), ("Total", 2290.45))
 _COLUMNS = (56.0, 300.0, 370.0, 460.0, 539.0)  # left edges of the table's columns, and its right edge
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """A document, the schema to ask of it, and the values that are on it."""
-
-    filename: str
-    data: bytes
-    schema: Mapping[str, Any]
-    expected: Mapping[str, Any]
-
-
 def invoices() -> tuple[Sample, Sample]:
     """Return an invoice with a text layer, and a scan of it without one."""
     pdf = invoice_pdf()
@@ -111,23 +95,6 @@ def invoice_pdf() -> bytes:
             _right(page, 531, bottom + 30 + 20 * row, f"{amount:,.2f} EUR", font)
         page.insert_text((56, 770), "Please pay within 30 days, quoting the invoice number.", fontsize=9)
         return bytes(document.tobytes(deflate=True, no_new_id=True))
-
-
-def scan(pdf: bytes, *, degrees: float = 1.7, dpi: int = 200, seed: int = 7) -> bytes:
-    """Return the first page as a scanner would: an image-only PDF, skewed, grey and a little noisy."""
-    with pymupdf.open(stream=pdf, filetype="pdf") as document:
-        pixels = document[0].get_pixmap(dpi=dpi, colorspace=pymupdf.csGRAY)
-        size = document[0].rect
-    sheet = Image.frombytes("L", (pixels.width, pixels.height), pixels.samples)
-    skewed = sheet.rotate(degrees, Image.Resampling.BICUBIC, fillcolor=255)
-    grain = Image.frombytes("L", skewed.size, random.Random(seed).randbytes(skewed.width * skewed.height))
-    image = Image.blend(skewed, grain, 0.08)
-    encoded = io.BytesIO()
-    image.save(encoded, "JPEG", quality=80)
-    with pymupdf.open() as scanned:
-        page = scanned.new_page(width=size.width, height=size.height)
-        page.insert_image(page.rect, stream=encoded.getvalue())
-        return bytes(scanned.tobytes(no_new_id=True))
 
 
 def _draw_table(page: pymupdf.Page, top: float) -> float:
