@@ -10,7 +10,8 @@ from typing import Any, Final, TypeVar
 
 from affidavit.engine import ocr as readers
 from affidavit.engine import operations
-from affidavit.engine.errors import EngineError, PageFailed
+from affidavit.engine.errors import EngineError, ModelLimitReached, PageFailed
+from affidavit.engine.hearing import Asked, Hearing, judge
 from affidavit.engine.model import ModelRequest, Replies
 from affidavit.engine.offsets import PAGE_SEPARATOR, page_offsets
 from affidavit.engine.operations.port import Artifact, Context, Finished
@@ -32,8 +33,8 @@ from affidavit.engine.result import (
     Word,
 )
 from affidavit.engine.source import Source
-from affidavit.engine.spec import Operation, Spec, select_pages
-from affidavit.engine.stages import fields
+from affidavit.engine.spec import NO_MODEL, Operation, Spec, select_pages
+from affidavit.engine.stages import fields, model_fields
 from affidavit.engine.stages.completeness import account
 from affidavit.engine.stages.fields import Extraction
 from affidavit.engine.stages.ingest import OpenFile, open_file
@@ -152,7 +153,20 @@ class Concluded:
 
 
 def prompts(context: Context, replies: Replies = ()) -> tuple[ModelRequest, ...]:
-    """Return what a model is to be asked next, given its replies so far; nothing when it can be finished."""
+    """Return what a model is to be asked next, given its replies so far; nothing when it can be finished.
+
+    Raises ModelLimitReached when that is more than one job may ask.
+    """
+    spec = context.spec
+    wanted = () if spec.options.model == NO_MODEL else _prompts(context, replies)
+    if len(wanted) > spec.limits.model_requests:
+        raise ModelLimitReached
+    return wanted
+
+
+def _prompts(context: Context, replies: Replies) -> tuple[ModelRequest, ...]:
+    if context.spec.operation is Operation.EXTRACT:
+        return model_fields.prompts(context.document, context.spec, replies)
     entry = operations.entry_of(context.spec.operation)
     if entry is None:
         return ()
@@ -168,15 +182,22 @@ def finish(document: Document, spec: Spec, ocr: OcrEngine | None = None, replies
     return conclude(Context(document, spec), ocr, replies).result
 
 
-def conclude(context: Context, ocr: OcrEngine | None = None, replies: Replies = ()) -> Concluded:
-    """Do as `finish`, with all that the operation may need, and return its files too."""
+def conclude(
+    context: Context, ocr: OcrEngine | None = None, replies: Replies = (), asked: Asked | None = None
+) -> Concluded:
+    """Do as `finish`, with all that the operation may need, and return its files too.
+
+    `asked` is what is known of the model that gave the replies. Raises ModelError when one that the
+    caller had named left something unanswered.
+    """
     document, spec = context.document, context.spec
     offsets = page_offsets(document.pages)
     pages = tuple(
         _placed(page, offset, keeps_words=spec.options.words)
         for page, offset in zip(document.pages, offsets, strict=True)
     )
-    found = _extracted(document, spec)
+    heard = _heard(context, replies, asked)
+    found = _extracted(document, spec, replies)
     done = _operated(context, replies)
     result = Result(
         operation=spec.operation.value,
@@ -189,7 +210,8 @@ def conclude(context: Context, ocr: OcrEngine | None = None, replies: Replies = 
             for table in page.tables
         ),
         completeness=account(document),
-        engine=EngineInfo(version=version(), ocr=_ocr_info(document, spec, ocr)),
+        warnings=heard.warnings,
+        engine=EngineInfo(version=version(), ocr=_ocr_info(document, spec, ocr), model=heard.info),
         usage=Usage(pages=len(document.pages)),
         data=found.data,
         fields=found.fields,
@@ -234,10 +256,20 @@ _NOTHING: Final = Extraction(
 )
 
 
-def _extracted(document: Document, spec: Spec) -> Extraction:
+def _heard(context: Context, replies: Replies, asked: Asked | None) -> Hearing:
+    if asked is None:
+        return Hearing()
+    requests = () if asked.failure is not None else prompts(context)
+    return judge(requests, replies, asked, context.spec.options)
+
+
+def _extracted(document: Document, spec: Spec, replies: Replies) -> Extraction:
     if spec.operation is not Operation.EXTRACT:
         return _NOTHING
-    return fields.extract(document, spec.json_schema or {}, strict=spec.options.strict)
+    schema, strict = spec.json_schema or {}, spec.options.strict
+    if not any(reply.text for reply in replies):
+        return fields.extract(document, schema, strict=strict)
+    return model_fields.combined(document, spec, replies)
 
 
 def _placed(page: Page, offset: int, *, keeps_words: bool) -> ResultPage:

@@ -220,10 +220,22 @@ class OcrInfo(Value):
     models: dict[str, str] = Field(default_factory=dict)
 
 
+class ModelInfo(Value):
+    """The language model that helped: its name, the version that its server tells, and what it took."""
+
+    name: str
+    version: str | None = None
+    requests: int
+    input_tokens: int
+    output_tokens: int
+
+
 class EngineInfo(Value):
+    """`model` is None when rules alone made the result."""
+
     version: str
     ocr: OcrInfo = OcrInfo()
-    model: str | None = None
+    model: ModelInfo | None = None
 
 
 class Usage(Value):
@@ -306,7 +318,9 @@ class Result(Value):
     translation: Said = None
     forms: Said = None
     steps: Said = None
+    review: Said = None
     artifacts: Annotated[tuple[ArtifactInfo, ...] | None, Field(exclude_if=_is_absent)] = None
     completeness: Completeness
+    warnings: tuple[str, ...] = ()
     engine: EngineInfo
     usage: Usage

@@ -16,9 +16,12 @@ import pymupdf
 
 from affidavit.engine import pipeline
 from affidavit.engine.errors import EngineError, PagesFailed
+from affidavit.engine.hearing import Asked
+from affidavit.engine.model import ModelReply, Replies
 from affidavit.engine.ocr import warming
 from affidavit.engine.output import Output
 from affidavit.engine.pipeline import Context, OpenedDocument, PageReading, Source
+from affidavit.engine.review import flagged
 from affidavit.engine.result import Document, Page, PageError
 from affidavit.engine.spec import OcrMode, OcrOptions, Operation, Options, Spec
 
@@ -28,7 +31,7 @@ OUT_OF_MEMORY: Final = "ENGINE_OUT_OF_MEMORY"  # the code that a whole task has 
 
 
 def run(request: Mapping[str, Any], document: int | None, workspace: Path, emit: Emit) -> None:
-    """Do what `request` asks (kind `read` or `finish`) and end with `done`, or `error` for a refusal.
+    """Do what `request` asks (`read`, `prompt` or `finish`) and end with `done`, or `error` for a refusal.
 
     `document` is a descriptor of the file, None to finish what needs no bytes. An exception is a crash.
     """
@@ -40,8 +43,11 @@ def run(request: Mapping[str, Any], document: int | None, workspace: Path, emit:
             case "read":
                 assert source is not None
                 Reading(spec, output, emit).run(request, source)
+            case "prompt":
+                prompt(Context(_stored(request, output), spec, source), _replies(request), output, emit)
             case "finish":
-                finish(Context(_stored(request, output), spec, source), output, emit)
+                context = Context(_stored(request, output), spec, source)
+                finish(context, output, emit, _replies(request), _asked(request))
             case kind:
                 raise ValueError(f"no task is of kind {kind}")
     except EngineError as error:
@@ -137,22 +143,43 @@ class Reading:
         self.emit({"type": "progress", "stage": stage, "message": message, "page": page})
 
 
-def finish(context: Context, output: Output, emit: Emit) -> None:
+def prompt(context: Context, replies: Replies, output: Output, emit: Emit) -> None:
+    """Write what a language model is to be asked next, given its replies so far, and tell of it.
+
+    Raises ModelLimitReached, OutputLimitExceeded, and what the operation raises.
+    """
+    _refuse_lost_pages(context)
+    emit({"type": "progress", "stage": "model", "message": "Ask the language model", "page": None})
+    requests = pipeline.prompts(context, replies)
+    emit({"type": "requests", **output.write_requests(requests).to_json(), "count": len(requests)})
+
+
+def finish(
+    context: Context, output: Output, emit: Emit, replies: Replies = (), asked: Asked | None = None
+) -> None:
     """Write the result of a document, and files made beside it, and tell of them.
 
+    `replies` are those to what `prompt` wrote, `asked` what is known of the model: None, and there is none.
     Raises PagesFailed, OutputLimitExceeded, and what the operation raises.
     """
-    failed = context.document.failed
-    if failed and not context.spec.options.allow_partial:
-        raise PagesFailed([error.page for error in failed], failed[0].message)
+    _refuse_lost_pages(context)
     emit({"type": "progress", "stage": "finish", "message": "Assemble the result", "page": None})
-    concluded = pipeline.conclude(context)
+    concluded = pipeline.conclude(context, replies=replies, asked=asked)
     written = output.write_result(concluded.result)
     for number, artifact in enumerate(concluded.artifacts, start=1):
         file = output.write_artifact(number, artifact.data)
         about = {"name": artifact.name, "media_type": artifact.media_type}
         emit({"type": "artifact", **about, **file.to_json()})
-    emit({"type": "result", **written.to_json(), "complete": concluded.result.completeness.ok})
+    about = {"complete": concluded.result.completeness.ok}
+    if context.spec.review is not None:
+        about |= {"flagged": list(flagged(concluded.result, context.spec.review))}
+    emit({"type": "result", **written.to_json(), **about})
+
+
+def _refuse_lost_pages(context: Context) -> None:
+    failed = context.document.failed
+    if failed and not context.spec.options.allow_partial:
+        raise PagesFailed([error.page for error in failed], failed[0].message)
 
 
 def page_ranges(pages: Iterable[int]) -> str:
@@ -184,6 +211,15 @@ def warm_up() -> None:
         with suppress(EngineError):
             read = pipeline.read(source, spec)
             pipeline.finish(read.document, spec)
+
+
+def _replies(request: Mapping[str, Any]) -> Replies:
+    return tuple(ModelReply.model_validate(reply) for reply in request.get("replies", ()))
+
+
+def _asked(request: Mapping[str, Any]) -> Asked | None:
+    asked = request.get("asked")
+    return None if asked is None else Asked.model_validate(asked)
 
 
 def _stored(request: Mapping[str, Any], output: Output) -> Document:
