@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
+from decimal import Decimal
 from typing import Any
 
 from affidavit.engine.result import Citation
@@ -15,12 +18,12 @@ from affidavit.engine.stages.answers.reader import Reader
 from affidavit.engine.stages.answers.values import TYPED, Value, json_value, values_in
 from affidavit.engine.stages.passages.passage import Passage, PassageKind
 from affidavit.engine.stages.passages.ranking import Ranked
-from affidavit.engine.stages.passages.terms import kin_of, terms_of
+from affidavit.engine.stages.passages.terms import Term, kin_of, terms_of
 from affidavit.engine.stages.values.folding import fold, squash
 
 LOOKED_AT = 40  # passages, the best ones
 LEAST_LABEL = 0.5  # of the question's weight, that a label must cover to name the value beside it
-LEAST = 0.62  # confidence, under which the document is said not to answer
+LEAST = 0.6  # confidence, under which the document is said not to answer
 RIVALRY = 0.8  # of its confidence when another value is as likely
 AS_LIKELY = 0.97
 SENTENCE = 0.9  # a whole sentence answers, but not to the point
@@ -31,20 +34,35 @@ BETWEEN = 0.8  # for each value that stands nearer
 BEFORE = 0.85  # for a value before its word
 IN_PROSE = 0.97
 SURPLUS = 0.3  # of a label that says more than was asked for
-UNNAMED = 0.7  # a cell whose column does not say what it is
+UNNAMED, UNHEADED = 0.8, 0.9  # a cell whose column is called otherwise, or has no header
 NEVER_SURE = 0.97
 
+ASIDE = 0.5  # for a name that a word in brackets does not speak of
+_OPENING = re.compile(r"[,\s]*[^()]{0,60}\([^()]{0,60}")
+
+# What a column with such values is called, though no one asks for it by that name.
+_IMPLIED = {
+    Asked.NUMBER: ("quantity", "number"),
+    Asked.AMOUNT: ("amount", "price", "total"),
+    Asked.DATE: ("date",),
+    Asked.PERCENT: ("rate", "percent"),
+}
 _COUNTED = frozenset({Asked.NUMBER, Asked.DURATION, Asked.PERCENT})
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """An answer: its words, the value as JSON, how sure it is (0 to 1), and where it stands."""
+    """An answer: its words, the value as JSON, how sure it is (0 to 1), and where it stands.
+
+    `typed` is the value before it became JSON, `passage` where it was found, None for a field.
+    """
 
     text: str
     value: Any
     confidence: float
     citations: tuple[Citation, ...]
+    typed: Any = None
+    passage: Passage | None = None
 
 
 def answer(reader: Reader, question: Question) -> Found | None:
@@ -75,7 +93,7 @@ def answers(reader: Reader, question: Question) -> list[Found]:
 def _typed(reader: Reader, question: Question) -> Iterator[Found]:
     for value, confidence, citations in by_field(reader, question):
         text = citations[0].quote if citations else str(value)
-        yield Found(text, value, confidence, citations)
+        yield Found(text, value, confidence, citations, typed=_typed_again(value, question.asked))
     for ranked in reader.index.rank((*question.stems, *question.soft), LOOKED_AT):
         if has_exact(ranked.passage, question.exact):
             yield from _of_passage(reader, question, ranked)
@@ -99,12 +117,12 @@ def _of_cells(reader: Reader, question: Question, passage: Passage) -> Iterator[
         covered = reader.index.coverage(question.stems, header | beside | stems_in(passage.context))
         if covered < LEAST_LABEL:
             continue
-        named = _meets(question.stems + question.soft, header)
+        named = _meets((*question.stems, *question.soft, *_IMPLIED.get(question.asked, ())), header)
         tight = 1 - SURPLUS * _surplus(header if named else beside, question)
         for value in _cell_values(reader, question, cell.segment, is_named=named):
-            place = 1.0 if named or (question.asked in TYPED and passage.kind is PassageKind.ROW) else UNNAMED
-            confidence = covered * LABELLED * value.fit * tight * (1.0 if named else place * 0.9)
-            yield _of_value(reader, value, confidence)
+            place = 1.0 if named else UNHEADED if not cell.header else UNNAMED
+            confidence = covered * LABELLED * value.fit * tight * place
+            yield _of_value(reader, passage, value, confidence)
 
 
 def _cell_values(reader: Reader, question: Question, segment: Any, *, is_named: bool) -> list[Value]:
@@ -133,33 +151,51 @@ def _of_sentence(reader: Reader, question: Question, passage: Passage) -> Iterat
             if not stems_in(value.text) <= _askable(question)
         ]
         for value in values:
-            near = _nearness(passage, value, values, question)
-            yield _of_value(reader, value, covered * value.fit * near * kind * IN_PROSE)
+            near = _nearness(reader, passage, value, values, question)
+            yield _of_value(reader, passage, value, covered * value.fit * near * kind * IN_PROSE)
         if question.asked is not Asked.PARTY:
             return
         kind *= 0.85 if not values else 0.7
     if len(said) > len(question.stems):
-        yield _of_tokens(reader, passage.tokens, covered * SENTENCE * kind)
+        whole = _of_tokens(reader, passage.tokens, covered * SENTENCE * kind)
+        yield replace(whole, passage=passage)
 
 
-def _nearness(passage: Passage, value: Value, values: Sequence[Value], question: Question) -> float:
-    """Return how close a value stands to a word that was asked for, 0 to 1.
+def _nearness(
+    reader: Reader, passage: Passage, value: Value, values: Sequence[Value], question: Question
+) -> float:
+    """Return how close a value stands to the words that were asked for, 0 to 1, the telling ones most."""
+    terms = terms_of(passage.text)
+    whole = near = 0.0
+    for stem in (*question.stems, *question.soft):
+        kin = kin_of(stem)
+        places = [
+            term for term in terms if term.stem in kin and not value.start <= term.start < value.start + len(value.text)
+        ]
+        if places:
+            weight = reader.index.weight(stem)
+            whole += weight
+            near += weight * max(_near(passage.text, term, value, values, question.asked) for term in places)
+    return near / whole if whole else 1 - FAR_COST
 
-    A value behind its word is the rule, except for counts; other values between them come first.
-    """
-    wanted = _askable(question)
+
+def _near(text: str, term: Term, value: Value, values: Sequence[Value], asked: Asked) -> float:
+    """Judge one word: a value behind it is the rule, except for counts; values between them come first."""
     end = value.start + len(value.text)
-    best = 1 - FAR_COST
-    for term in terms_of(passage.text):
-        if term.stem not in wanted or value.start <= term.start < end:
-            continue
-        is_after = term.end <= value.start
-        first, last = (term.end, value.start) if is_after else (end, term.start)
-        between = sum(first <= each.start < last for each in values)
-        near = 1 - FAR_COST * min(1.0, (last - first) / FAR)
-        is_usual = is_after or question.asked in _COUNTED
-        best = max(best, near * BETWEEN**between * (1.0 if is_usual else BEFORE))
-    return best
+    is_after = term.end <= value.start
+    first, last = (term.end, value.start) if is_after else (end, term.start)
+    if asked is Asked.PARTY and _in_brackets(text, term):
+        return ASIDE if is_after or not _OPENING.fullmatch(text[first:last]) else 1.0
+    between = sum(first <= each.start < last for each in values)
+    is_usual = is_after or asked in _COUNTED
+    near = 1 - FAR_COST * min(1.0, (last - first) / FAR)
+    return near * BETWEEN**between * (1.0 if is_usual else BEFORE)
+
+
+def _in_brackets(text: str, term: Term) -> bool:
+    """Tell whether a word stands in brackets, where it names what stands before them: X (the "Seller")."""
+    before = text[: term.start]
+    return before.rfind("(") > before.rfind(")")
 
 
 def _askable(question: Question) -> frozenset[str]:
@@ -169,6 +205,12 @@ def _askable(question: Question) -> frozenset[str]:
 def stems_in(text: str) -> frozenset[str]:
     """Return the stems of the words in `text` that say something."""
     return frozenset(term.stem for term in terms_of(text))
+
+
+def _typed_again(value: Any, asked: Asked) -> Any:
+    if asked is Asked.DATE and isinstance(value, str):
+        return date.fromisoformat(value[:10])
+    return Decimal(str(value)) if isinstance(value, int | float) else value
 
 
 def _meets(stems: Iterable[str], others: frozenset[str]) -> bool:
@@ -192,12 +234,14 @@ def has_exact(passage: Passage, exact: Sequence[str]) -> bool:
     )
 
 
-def _of_value(reader: Reader, value: Value, confidence: float) -> Found:
+def _of_value(reader: Reader, passage: Passage, value: Value, confidence: float) -> Found:
     return Found(
         text=value.text.strip(),
         value=json_value(value.value),
         confidence=confidence,
         citations=(reader.cite(value.tokens),),
+        typed=value.value,
+        passage=passage,
     )
 
 

@@ -62,19 +62,24 @@ def read_question(text: str) -> Question:
     asked, rest = _opening(folded)
     asked = _refined(asked, folded)
     quoted = tuple(found[1].strip() for found in QUOTED.finditer(text))
-    stems = [term.stem for term in terms_of(rest)]
+    numbers = tuple(found[0].strip(".,-/") for found in _NUMBER.finditer(rest))
+    return question_about(asked, rest, text=text, exact=tuple(dict.fromkeys((*quoted, *numbers))))
+
+
+def question_about(asked: Asked, subject: str, *, text: str = "", exact: tuple[str, ...] = ()) -> Question:
+    """Return the question for a value of a kind that `subject`, without an opening, is about."""
+    stems = [term.stem for term in terms_of(subject)]
     soft = [stem for stem in stems if stem in _soft_stems(asked)]
     hard = [stem for stem in stems if stem not in soft]
-    numbers = tuple(found[0].strip(".,-/") for found in _NUMBER.finditer(rest))
     if not hard:
         hard, soft = soft, []
     return Question(
-        text=text,
+        text=text or subject,
         asked=asked,
-        phrase=_phrase(rest),
+        phrase=_phrase(fold(subject)),
         stems=tuple(dict.fromkeys(hard)),
         soft=tuple(dict.fromkeys(soft)),
-        exact=tuple(dict.fromkeys((*quoted, *numbers))),
+        exact=exact,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
@@ -12,7 +12,7 @@ from typing import Any
 from affidavit.engine.stages.answers.names import bare, names_in
 from affidavit.engine.stages.answers.question import Asked
 from affidavit.engine.stages.fields.lexicon import Kind
-from affidavit.engine.stages.fields.spans import Moment, Spans
+from affidavit.engine.stages.fields.spans import Moment, Span, Spans
 from affidavit.engine.stages.fields.view import Segment, Token
 from affidavit.engine.stages.values.folding import fold
 
@@ -27,6 +27,17 @@ _KINDS: Mapping[Asked, tuple[Kind, ...]] = {
     Asked.URL: (Kind.URI,),
     Asked.CODE: (Kind.CODE,),
 }
+PLAIN_NUMBER = 0.9  # of a number's fit: neither money nor percent
+
+SCALES: Mapping[int, tuple[str, ...]] = {
+    1_000: ("thousand", "tausend", "mille", "mil"),
+    1_000_000: ("million", "millions", "mio", "mio.", "mn", "millionen", "millones", "milioni", "miljoen"),
+    1_000_000_000: ("billion", "billions", "bn", "milliarden", "mrd", "mrd.", "milliards", "miliardi"),
+}
+_SCALE = re.compile(
+    r"\s?(" + "|".join(re.escape(word) for words in SCALES.values() for word in sorted(words, key=len, reverse=True)) + r")(?!\w)",
+    re.IGNORECASE,
+)
 TYPED = frozenset({*_KINDS, Asked.DURATION, Asked.PARTY})
 
 _UNITS: Mapping[str, tuple[str, ...]] = {
@@ -73,12 +84,32 @@ def values_in(segment: Segment, asked: Asked, spans: Spans) -> list[Value]:
         return list(_names(segment))
     if asked is Asked.DURATION:
         return list(_durations(segment))
-    return [
-        Value(_plain(span.value), span.text, span.tokens, span.start, span.fit)
-        for kind in _KINDS.get(asked, ())
-        for span in spans.of(segment, kind)
-        if span.tokens and (asked is not Asked.NUMBER or span.fit >= 0.9)
-    ]
+    found = [span for kind in _KINDS.get(asked, ()) for span in spans.of(segment, kind) if span.tokens]
+    if asked is Asked.NUMBER:
+        found = [span for span in found if span.fit >= PLAIN_NUMBER]
+    return [_scaled(span) if isinstance(span.value, Decimal) else _of_span(span) for span in found]
+
+
+def _of_span(span: Span) -> Value:
+    return Value(_plain(span.value), span.text, span.tokens, span.start, span.fit)
+
+
+def _scaled(span: Span) -> Value:
+    """Return a number with the word behind it that multiplies it: `5.2 million`."""
+    scale, length = scale_after(span.segment.text, span.end)
+    if scale == 1:
+        return _of_span(span)
+    end = span.end + length
+    text = span.segment.text[span.start : end]
+    return Value(span.value * scale, text, span.segment.between(span.start, end), span.start, max(span.fit, 0.9))
+
+
+def scale_after(text: str, end: int) -> tuple[int, int]:
+    """Return what the word at `text[end:]` multiplies a number by, and how far it reaches."""
+    found = _SCALE.match(text, end)
+    if not found:
+        return 1, 0
+    return next(scale for scale, words in SCALES.items() if found[1].lower() in words), found.end() - end
 
 
 def json_value(value: Any) -> Any:
@@ -139,6 +170,3 @@ def _durations(segment: Segment) -> Iterator[Value]:
         tokens = segment.between(start, end)
         if tokens:
             yield Value(duration, segment.text[start:end], tokens, start, 1.0)
-
-
-Finder = Callable[[Segment], list[Value]]

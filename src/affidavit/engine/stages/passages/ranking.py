@@ -17,6 +17,7 @@ from affidavit.engine.stages.passages.terms import kin_of, terms_of
 K1, B = 1.2, 0.6  # saturation, and how much a long passage is discounted
 OVER = 0.6  # of a word, when it stands in the heading or header over a passage
 KIN = 0.85  # of a word, when another one that means about the same stands for it
+LONGEST_TITLE = 8  # words
 TOPIC = 0.35  # of its weight, for a word that a title has or that most passages share
 
 
@@ -88,7 +89,9 @@ class Index:
 
     def _topic_stems(self) -> frozenset[str]:
         """Return the stems of the first heading and of words that a third of the passages have."""
-        title = next((each for each in self.passages if each.kind is PassageKind.HEADING), None)
+        first = next(iter(self.passages), None)
+        headings = (each for each in self.passages if each.kind is PassageKind.HEADING)
+        title = next(headings, first if first and len(first.tokens) <= LONGEST_TITLE else None)
         named = {term.stem for term in terms_of(title.text)} if title else set()
         often = {
             stem
