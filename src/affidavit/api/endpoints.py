@@ -7,11 +7,20 @@ from typing import Final
 from affidavit.accounts.principal import Scope
 from affidavit.api import examples
 from affidavit.api.endpoint import SUBMITTING, Body, Endpoint, Reply
-from affidavit.api.objects import Capabilities, FileObject, JobList, JobObject, Liveness, Readiness
+from affidavit.api.objects import (
+    ArtifactList,
+    Capabilities,
+    FileObject,
+    JobList,
+    JobObject,
+    Liveness,
+    Readiness,
+)
+from affidavit.api.offers import OFFERS
+from affidavit.api.operation_wire import ANY_RESULT, BODIES, RESULTS, BatchBody
 from affidavit.api.routes import events, files, jobs, operations, system
 from affidavit.api.webhook_endpoints import ENDPOINTS_OF_WEBHOOKS
 from affidavit.api.wire import (
-    BatchBody,
     EventsQuery,
     ExtractBody,
     ListQuery,
@@ -20,7 +29,9 @@ from affidavit.api.wire import (
     SubmitQuery,
     WaitQuery,
 )
+from affidavit.engine.operations import ENTRIES, Entry
 from affidavit.engine.result import Result
+from affidavit.engine.spec import Operation
 
 _SOURCE_CODES: Final = (
     "SOURCE_MISSING",
@@ -33,31 +44,46 @@ _SOURCE_CODES: Final = (
     "FILE_TOO_LARGE",
     "STORAGE_FULL",
     "NOT_FOUND",
+    "SOURCE_GONE",
+    "JOB_NOT_FINISHED",
+)
+_RESULT_CODES: Final = (
+    "NOT_FOUND",
+    "RESULT_NOT_READY",
+    "REVIEW_REQUIRED",
+    "JOB_FAILED",
+    "JOB_CANCELED",
+    "BATCH_HAS_NO_RESULT",
+    "RESULT_DELETED",
+    "RESULT_EXPIRED",
 )
 _WEBHOOK_CODES: Final = ("WEBHOOK_URL_INVALID", "WEBHOOK_ADDRESS_FORBIDDEN", "WEBHOOK_SECRET_INVALID")
 _SYNC_CODES: Final = ("JOB_FAILED", "JOB_CANCELED", "REVIEW_REQUIRED", "RESULT_EXPIRED", "RESULT_DELETED")
 
-_SUBMITTED: Final = (
-    Reply(
-        202,
-        "Accepted: the job. Ask for it at Location, first after Retry-After.",
-        JobObject,
-        examples.QUEUED_JOB,
-        headers=("Location", "Retry-After", "Idempotent-Replayed"),
-    ),
-    Reply(
-        200,
-        "The result, of a synchronous call; or the job as it is now, of an asynchronous replay.",
-        Result,
-        examples.RESULT,
-        headers=("Location", "Idempotent-Replayed", "ETag"),
-    ),
-)
+
+def _submitted(result: type[Result], example: examples.Example) -> tuple[Reply, ...]:
+    return (
+        Reply(
+            202,
+            "Accepted: the job. Ask for it at Location, first after Retry-After.",
+            JobObject,
+            examples.QUEUED_JOB,
+            headers=("Location", "Retry-After", "Idempotent-Replayed"),
+        ),
+        Reply(
+            200,
+            "The result, of a synchronous call; or the job as it is now, of an asynchronous replay.",
+            result,
+            example,
+            headers=("Location", "Idempotent-Replayed", "ETag"),
+        ),
+    )
+
 
 _HOW_TO_SUBMIT: Final = """
 
 Send JSON, or `multipart/form-data` with the document as `file` and the same names as form fields
-(`schema`, `options` and `metadata` as JSON text).
+(lists, objects, numbers and `store` as JSON text).
 
 Asynchronous by default: 202 with the job. With `?sync=true` or `Prefer: wait=N` the call waits, as
 long as the installation allows, and answers 200 with the result; if the job takes longer, 202 with
@@ -172,15 +198,36 @@ FILES: Final = (
     ),
 )
 
+
+def _offered(entry: Entry) -> Endpoint:
+    """Describe the endpoint of an operation that takes parameters."""
+    offer = OFFERS[entry.operation]
+    example = {**examples.NO_RESULT, "operation": entry.operation.value, entry.member: offer.outcome}
+    return Endpoint(
+        "POST",
+        offer.path,
+        operations.submitting(entry.operation),
+        "operations",
+        offer.summary,
+        offer.description + _HOW_TO_SUBMIT,
+        _submitted(RESULTS[entry.operation], example),
+        codes=(*_SOURCE_CODES, *_WEBHOOK_CODES, *_SYNC_CODES, *offer.codes),
+        scopes=(Scope.JOBS_WRITE,),
+        body=Body(BODIES[entry.operation], offer.bodies, multipart=True),
+        query=SubmitQuery,
+        takes_prefer=True,
+    )
+
+
 OPERATIONS: Final = (
     Endpoint(
         "POST",
         "/v1/parse",
-        operations.parse,
+        operations.submitting(Operation.PARSE),
         "operations",
         "Read a document",
         "Read a document into Markdown, blocks, tables and words with their places." + _HOW_TO_SUBMIT,
-        _SUBMITTED,
+        _submitted(ANY_RESULT, examples.RESULT),
         codes=(*_SOURCE_CODES, *_WEBHOOK_CODES, *_SYNC_CODES),
         scopes=(Scope.JOBS_WRITE,),
         body=Body(ParseBody, examples.PARSE_BODIES, multipart=True),
@@ -190,18 +237,19 @@ OPERATIONS: Final = (
     Endpoint(
         "POST",
         "/v1/extract",
-        operations.extract,
+        operations.submitting(Operation.EXTRACT),
         "operations",
         "Fill a JSON Schema from a document",
         "Read a document and fill your schema; every value cites the words on the page that it came from."
         + _HOW_TO_SUBMIT,
-        _SUBMITTED,
+        _submitted(ANY_RESULT, examples.RESULT),
         codes=(*_SOURCE_CODES, *_WEBHOOK_CODES, *_SYNC_CODES, "SCHEMA_INVALID"),
         scopes=(Scope.JOBS_WRITE,),
         body=Body(ExtractBody, examples.EXTRACT_BODIES, multipart=True),
         query=SubmitQuery,
         takes_prefer=True,
     ),
+    *map(_offered, ENTRIES),
 )
 
 JOBS: Final = (
@@ -268,20 +316,36 @@ JOBS: Final = (
         "Streamed; with `Accept-Encoding: zstd` as it is stored. A job that was submitted with "
         "`store: false` forgets its result after the first complete read.",
         (
-            Reply(200, "The result.", Result, examples.RESULT, headers=("ETag", "Content-Encoding")),
+            Reply(200, "The result.", ANY_RESULT, examples.RESULT, headers=("ETag", "Content-Encoding")),
             Reply(304, "Unchanged, by If-None-Match.", media_type=None),
         ),
-        codes=(
-            "NOT_FOUND",
-            "RESULT_NOT_READY",
-            "REVIEW_REQUIRED",
-            "JOB_FAILED",
-            "JOB_CANCELED",
-            "BATCH_HAS_NO_RESULT",
-            "RESULT_DELETED",
-            "RESULT_EXPIRED",
-            "STORED_BYTES_DAMAGED",
+        codes=(*_RESULT_CODES, "STORED_BYTES_DAMAGED"),
+        scopes=(Scope.JOBS_READ,),
+    ),
+    Endpoint(
+        "GET",
+        "/v1/jobs/{job_id}/artifacts",
+        jobs.list_artifacts,
+        "jobs",
+        "List the files that a job made",
+        "The parts of a packet that was split, say, or a form that was filled. They are kept as long as the "
+        'result, and `source` takes them as `{"job_id": ..., "artifact": NAME}`.',
+        (Reply(200, "The files.", ArtifactList, {"items": [examples.ARTIFACT]}),),
+        codes=_RESULT_CODES,
+        scopes=(Scope.JOBS_READ,),
+    ),
+    Endpoint(
+        "GET",
+        "/v1/jobs/{job_id}/artifacts/{name}",
+        jobs.artifact,
+        "jobs",
+        "Download a file that a job made",
+        "Its bytes, as an attachment that no browser will run.",
+        (
+            Reply(200, "The bytes.", media_type="*/*", headers=("ETag", "Content-Disposition")),
+            Reply(304, "Unchanged, by If-None-Match.", media_type=None),
         ),
+        codes=(*_RESULT_CODES, "STORED_BYTES_DAMAGED"),
         scopes=(Scope.JOBS_READ,),
     ),
     Endpoint(

@@ -27,6 +27,13 @@ FILE: Final[Example] = {
     "created_at": "2026-03-14T09:26:53.589793Z",
 }
 
+ARTIFACT: Final[Example] = {
+    "name": "invoice-p3-5.pdf",
+    "media_type": "application/pdf",
+    "size_bytes": 21874,
+    "sha256": SHA256,
+}
+
 JOB: Final[Example] = {
     "id": JOB_ID,
     "kind": "job",
@@ -58,6 +65,8 @@ JOB: Final[Example] = {
     "deleted_at": None,
     "deleted_by": None,
     "purged": None,
+    "artifacts": [],
+    "child_batch_id": None,
 }
 
 CANCELED_JOB: Final[Example] = {
@@ -168,6 +177,8 @@ RESULT: Final[Example] = {
     "usage": {"pages": 1},
 }
 
+NO_RESULT: Final[Example] = {**RESULT, "data": None, "fields": {}, "confidence": None}
+
 PARSE_BODIES: Final[dict[str, Example]] = {
     "url": {"summary": "A document at a URL", "value": {"source": "https://example.com/report.pdf"}},
     "file": {
@@ -229,7 +240,7 @@ RETRY_BODIES: Final[dict[str, Example]] = {
 
 CAPABILITIES: Final[Example] = {
     "version": "0.1.0",
-    "operations": ["parse", "extract"],
+    "operations": ["parse", "extract", "split"],
     "media_types": ["application/pdf", "image/png"],
     "ocr_engines": ["auto", "tesseract", "ppocr"],
     "models": ["auto", "none"],

@@ -69,12 +69,27 @@ class PurgedObject(Answer):
     sha256: Annotated[list[str], Field(description="One digest for each.")]
 
 
+class ArtifactObject(Answer):
+    """A file that a job made; its bytes are at `/v1/jobs/{job_id}/artifacts/{name}`."""
+
+    name: str
+    media_type: str
+    size_bytes: int
+    sha256: str
+
+
+class ArtifactList(Answer):
+    """The files that a job made, in their order."""
+
+    items: list[ArtifactObject]
+
+
 class JobObject(Answer):
     """A submission and how it stands."""
 
     id: str
     kind: JobKind
-    operation: Annotated[str, Field(description="parse, extract, or batch for a parent.")]
+    operation: Annotated[str, Field(description="An operation of /v1/capabilities, or batch for a parent.")]
     status: JobStatus
     progress: ProgressObject
     queue_position: Annotated[
@@ -107,6 +122,10 @@ class JobObject(Answer):
         ),
     ]
     purged: Annotated[list[PurgedObject] | None, Field(description="What was given up; null before.")]
+    artifacts: Annotated[list[ArtifactObject], Field(description="Files that it made beside its result.")]
+    child_batch_id: Annotated[
+        str | None, Field(description="The batch of jobs that its completion made, as a split may.")
+    ]
     children: Annotated[
         dict[str, int] | None, Field(description="Only with a batch: its jobs by status.")
     ] = None

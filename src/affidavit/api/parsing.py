@@ -14,6 +14,7 @@ from starlette.requests import Request
 
 from affidavit.api.errors import IdempotencyKeyInvalid, JsonInvalid
 from affidavit.api.wire import NoQuery
+from affidavit.engine.spec import Operation
 from affidavit.errors import FieldError, RequestInvalid
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -26,7 +27,8 @@ _KEY: Final = re.compile(r'(?:"([\x21\x23-\x7e]{1,255})"|([\x21\x23-\x7e]{1,255}
 _WAIT: Final = re.compile(r"wait\s*=\s*\"?(\d{1,9})\"?\Z", re.IGNORECASE)
 _CODES: Final = {"extra_forbidden": "unknown_field", "missing": "missing"}
 _MESSAGES: Final = {"unknown_field": "is not a field of this request", "missing": "is missing"}
-_TAGS: Final = frozenset({"parse", "extract"})
+_TAGS: Final = frozenset(Operation)
+_TAGGED: Final = frozenset({"items", "steps"})  # lists whose items say which operation they are of
 
 
 def parse_json(model: TypeAdapter[Model], body: bytes) -> Model:
@@ -177,7 +179,7 @@ def _pointer(loc: Sequence[int | str]) -> str:
     steps = [
         step
         for place, step in enumerate(loc)
-        if not (step in _TAGS and place == 2 and loc[0] == "items") and step != "[key]"
+        if not (step in _TAGS and place > 1 and loc[place - 2] in _TAGGED) and step != "[key]"
     ]
     return "".join(f"/{_escape(str(step))}" for step in steps)
 

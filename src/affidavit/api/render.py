@@ -83,6 +83,8 @@ def render_job(view: JobView, public_url: str) -> dict[str, Any]:
         "deleted_at": view.deleted_at,
         "deleted_by": view.deleted_by,
         "purged": view.purged,
+        "artifacts": view.artifacts,
+        "child_batch_id": view.child_batch_id,
     }
     if view.kind is JobKind.BATCH:
         body["children"] = view.children or {}

@@ -12,7 +12,7 @@ from affidavit.api.parsing import parse_idempotency_key
 from affidavit.api.submission import Batch
 from affidavit.engine.spec import Options
 from affidavit.infra.idempotency import Fingerprint, fingerprint
-from affidavit.jobs.submission import FileRef, SourceRef, Submission, Upload, UrlRef, WebhookRef
+from affidavit.jobs.submission import FileRef, JobRef, SourceRef, Submission, Upload, UrlRef, WebhookRef
 
 
 def retry_key(request: Request, password: str | None, secret: bytes) -> Fingerprint | None:
@@ -67,6 +67,7 @@ def _parts(submission: Submission, secret: bytes) -> dict[str, object]:
         "metadata": dict(submission.metadata) or None,
         "deadline_seconds": submission.deadline.total_seconds() if submission.deadline else None,
         "webhook": _identify_webhook(submission.webhook, secret),
+        "parameters": dict(submission.parameters) or None,
     }
 
 
@@ -85,6 +86,8 @@ def _identify(source: SourceRef) -> dict[str, str]:
             return {"file_id": source.file_id}
         case UrlRef():
             return {"url": source.url}
+        case JobRef():
+            return {"job_id": source.job_id} | ({"artifact": source.artifact} if source.artifact else {})
 
 
 def _identify_options(options: Options, secret: bytes) -> dict[str, Any]:

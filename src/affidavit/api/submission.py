@@ -9,17 +9,18 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
-from pydantic import TypeAdapter
+from pydantic import BaseModel, TypeAdapter
 from pydantic_core import from_json, to_json
 from starlette.requests import Request
 
 from affidavit.api.errors import ContentTypeUnsupported, JsonInvalid
 from affidavit.api.model_choice import judge_model
 from affidavit.api.multipart import FILE_FIELD, Form, clean_filename, read_form
+from affidavit.api.operation_wire import BODIES, AnyItem, BatchBody, json_members, parameters_in
 from affidavit.api.parsing import parse_json, refuse_doubled
 from affidavit.api.services import Services
 from affidavit.api.webhook_target import judge_webhook, read_webhook
-from affidavit.api.wire import BatchBody, ExtractBody, ExtractItem, ParseBody, ParseItem, RetryBody, Source
+from affidavit.api.wire import WAYS, ExtractBody, ExtractItem, ParseBody, RetryBody, Source
 from affidavit.documents.intake import Intake
 from affidavit.engine.errors import SchemaInvalid
 from affidavit.engine.schema import compile_schema
@@ -27,13 +28,29 @@ from affidavit.engine.spec import Operation
 from affidavit.errors import FieldError, RequestInvalid, TooLarge
 from affidavit.infra.fetch import check_spelling
 from affidavit.infra.fetch_errors import FetchError
-from affidavit.jobs.submission import FileRef, Priority, SourceRef, Submission, Upload, UrlRef, WebhookRef
+from affidavit.jobs.submission import (
+    FileRef,
+    JobRef,
+    Priority,
+    SourceRef,
+    Submission,
+    Upload,
+    UrlRef,
+    WebhookRef,
+)
 
-JSON_FIELDS: Final = frozenset({"schema", "options", "metadata", "store", "deadline_seconds"})
-WAYS: Final = ("url", "file_id", "base64", "text")
+EITHER: Final = frozenset({"source", "webhook"})  # a text, or an object as JSON
 
-PARSE: Final = TypeAdapter(ParseBody)
-EXTRACT: Final = TypeAdapter(ExtractBody)
+MODELS: Final[Mapping[Operation, type[BaseModel]]] = {
+    Operation.PARSE: ParseBody,
+    Operation.EXTRACT: ExtractBody,
+    **BODIES,
+}
+_BODIES: Final[Mapping[Operation, TypeAdapter[Any]]] = {
+    operation: TypeAdapter(model) for operation, model in MODELS.items()
+}
+# The form fields that are JSON; the text of all others is their value.
+JSON_FIELDS: Final = {operation: json_members(model) for operation, model in MODELS.items()}
 BATCH: Final = TypeAdapter(BatchBody)
 RETRY: Final = TypeAdapter(RetryBody)
 
@@ -55,13 +72,9 @@ class SubmissionReader:
         self._services = services
         self._environment_id = environment_id
 
-    async def read_parse(self, request: Request) -> Submission:
-        """Read the body of POST /v1/parse. Raises what is wrong with it, before anything is kept."""
-        return await self._read_one(request, Operation.PARSE, PARSE)
-
-    async def read_extract(self, request: Request) -> Submission:
-        """Read the body of POST /v1/extract. Raises what is wrong with it, before anything is kept."""
-        return await self._read_one(request, Operation.EXTRACT, EXTRACT)
+    async def read(self, request: Request, operation: Operation) -> Submission:
+        """Read the body of an operation's endpoint. Raises what is wrong with it, before anything is kept."""
+        return await self._read_one(request, operation, _BODIES[operation])
 
     async def read_batch(self, request: Request) -> Batch:
         """Read the body of POST /v1/jobs: every item is judged before the first is kept."""
@@ -83,7 +96,7 @@ class SubmissionReader:
 
     async def _read_one(self, request: Request, operation: Operation, model: TypeAdapter[Any]) -> Submission:
         async with self._services.documents.intake(self._environment_id) as intake:
-            raw, has_file = await self._read_body(request, intake)
+            raw, has_file = await self._read_body(request, operation, intake)
             body: ParseBody | ExtractBody = parse_json(model, raw)
             self._judge(body, "", has_file=has_file)
             return Submission(
@@ -91,6 +104,7 @@ class SubmissionReader:
                 source=await self._keep(body.source, intake, ""),
                 options=body.options,
                 json_schema=body.json_schema if isinstance(body, ExtractBody) else None,
+                parameters=parameters_in(operation, body),
                 store=body.store,
                 priority=body.priority,
                 metadata=body.metadata,
@@ -98,13 +112,14 @@ class SubmissionReader:
                 webhook=read_webhook(body.webhook),
             )
 
-    async def _keep_item(self, item: ParseItem | ExtractItem, priority: Priority, pointer: str) -> Submission:
+    async def _keep_item(self, item: AnyItem, priority: Priority, pointer: str) -> Submission:
         async with self._services.documents.intake(self._environment_id) as intake:
             return Submission(
                 operation=item.operation,
                 source=await self._keep(item.source, intake, pointer),
                 options=item.options,
                 json_schema=item.json_schema if isinstance(item, ExtractItem) else None,
+                parameters=parameters_in(item.operation, item),
                 store=item.store,
                 priority=priority,
                 metadata=item.metadata,
@@ -112,7 +127,7 @@ class SubmissionReader:
                 webhook=read_webhook(item.webhook),
             )
 
-    async def _read_body(self, request: Request, intake: Intake) -> tuple[bytes, bool]:
+    async def _read_body(self, request: Request, operation: Operation, intake: Intake) -> tuple[bytes, bool]:
         """Return the body as JSON text, and whether a file came with it, into the intake."""
         match content_type(request):
             case "application/json":
@@ -120,7 +135,7 @@ class SubmissionReader:
             case "multipart/form-data":
                 with self._services.upload_limit.opened(content_length(request)):
                     form = await read_form(request.headers["content-type"], request.stream(), intake)
-                return _as_json(form), form.has_file
+                return _as_json(form, JSON_FIELDS[operation]), form.has_file
             case _:
                 raise ContentTypeUnsupported("application/json or multipart/form-data")
 
@@ -130,9 +145,7 @@ class SubmissionReader:
         with self._services.upload_limit.opened(announced, held_bytes=held):
             return await read_json_body(request, most)
 
-    def _judge(
-        self, body: ParseBody | ExtractBody | ParseItem | ExtractItem, pointer: str, *, has_file: bool
-    ) -> None:
+    def _judge(self, body: ParseBody | ExtractBody | AnyItem, pointer: str, *, has_file: bool) -> None:
         """Check what the models cannot say: one source, a URL that may be asked, a schema that compiles."""
         _check_one_source(body.source, pointer, has_file=has_file)
         if body.source is not None and body.source.url is not None:
@@ -152,6 +165,8 @@ class SubmissionReader:
                 return UrlRef(url)
             case Source(file_id=str(file_id)):
                 return FileRef(file_id)
+            case Source(job_id=str(job_id)):
+                return JobRef(job_id, source.artifact)
             case Source(base64=str(encoded)):
                 intake.filename = clean_filename(source.filename)
                 await intake.write(_decode(encoded, pointer))
@@ -201,18 +216,16 @@ def _deadline(seconds: int | None) -> timedelta | None:
     return None if seconds is None else timedelta(seconds=seconds)
 
 
-def _as_json(form: Form) -> bytes:
+def _as_json(form: Form, json_fields: frozenset[str]) -> bytes:
     """Spell a form as the JSON body that says the same."""
     members: dict[str, Any] = {}
     for name, text in form.fields:
-        members[name] = _field_value(name, text)
+        is_json = name in json_fields or (name in EITHER and text.lstrip().startswith("{"))
+        members[name] = _field_value(name, text) if is_json else text
     return to_json(members)
 
 
 def _field_value(name: str, text: str) -> object:
-    is_json = name in JSON_FIELDS or (name in ("source", "webhook") and text.lstrip().startswith("{"))
-    if not is_json:
-        return text
     try:
         value = from_json(text, allow_inf_nan=False)
     except ValueError:
@@ -224,6 +237,10 @@ def _field_value(name: str, text: str) -> object:
 def _check_one_source(source: Source | None, pointer: str, *, has_file: bool) -> None:
     ways = [] if source is None else [way for way in WAYS if getattr(source, way) is not None]
     found = [f"{pointer}/source/{way}" for way in ways] + ([f"{pointer}/{FILE_FIELD}"] if has_file else [])
+    if source is not None and source.artifact is not None and source.job_id is None:
+        raise _field_refusal(
+            f"{pointer}/source/artifact", "needs the job_id of the job that made it", "missing"
+        )
     if len(found) > 1:
         raise RequestInvalid(
             "There is more than one source. Give exactly one.",
@@ -232,7 +249,7 @@ def _check_one_source(source: Source | None, pointer: str, *, has_file: bool) ->
         )
     if not found:
         raise RequestInvalid(
-            "There is no source. Give exactly one: a file (multipart), a URL, file_id, base64 or text.",
+            "There is no source. Give exactly one: a file (multipart), URL, file_id, base64, text or job_id.",
             code="SOURCE_MISSING",
             errors=[FieldError(f"{pointer}/source", "is missing", "missing")],
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -42,11 +42,14 @@ Metadata = Annotated[
 ]
 
 
+WAYS: Final = ("url", "file_id", "base64", "text", "job_id")  # to give a document
+
+
 class Source(Wire):
-    """Where the document is. Exactly one of url, file_id, base64 and text."""
+    """Where the document is. Exactly one of url, file_id, base64, text and job_id."""
 
     model_config = ConfigDict(
-        json_schema_extra={"oneOf": [{"required": [name]} for name in ("url", "file_id", "base64", "text")]}
+        json_schema_extra={"oneOf": [{"required": [name]} for name in WAYS]},
     )
 
     url: Annotated[str, Field(max_length=4000, description="An https URL; a worker fetches it.")] | None = (
@@ -55,6 +58,23 @@ class Source(Wire):
     file_id: Annotated[str, Field(max_length=100, description="A file of POST /v1/files.")] | None = None
     base64: Annotated[str, Field(description="The bytes in standard base64. For small files.")] | None = None
     text: Annotated[str, Field(description="Plain text to read as a document.")] | None = None
+    job_id: (
+        Annotated[
+            str,
+            Field(
+                max_length=100,
+                description="An earlier job: its document, with its pages and OCR options unless you set "
+                "others. What was read is not read again.",
+            ),
+        ]
+        | None
+    ) = None
+    artifact: (
+        Annotated[
+            str, Field(max_length=200, description="With job_id: a file that the job made, by its name.")
+        ]
+        | None
+    ) = None
     filename: Annotated[str, Field(max_length=255, description="A name for base64 or text.")] | None = None
 
 
@@ -162,18 +182,6 @@ class ExtractItem(ItemBase):
     json_schema: JsonSchema
 
 
-class BatchBody(Wire):
-    """Many submissions under one parent job; all are accepted, or none."""
-
-    items: Annotated[
-        tuple[Annotated[ParseItem | ExtractItem, Field(discriminator="operation")], ...],
-        Field(min_length=1, description="The submissions. The installation's limit is in /v1/capabilities."),
-    ]
-    priority: Priority = Priority.NORMAL
-    metadata: Metadata = Field(default_factory=dict)
-    webhook: AnyWebhook = None
-
-
 class RetryOptions(Wire):
     """What a retry has to be told again."""
 
@@ -274,7 +282,7 @@ class ListQuery(Query):
 
     status: Annotated[JobStatus | None, Field(description="Only jobs in this state.")] = None
     operation: Annotated[
-        Literal["parse", "extract", "batch"] | None, Field(description="Only jobs of this operation.")
+        Operation | Literal["batch"] | None, Field(description="Only jobs of this operation.")
     ] = None
     created_after: Annotated[Moment | None, Field(description="RFC 3339; this moment included.")] = None
     created_before: Annotated[Moment | None, Field(description="RFC 3339; this moment excluded.")] = None

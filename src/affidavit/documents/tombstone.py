@@ -12,6 +12,7 @@ class Kind(StrEnum):
     """What a blob was."""
 
     RESULT = "result"
+    ARTIFACT = "artifact"
     SOURCE = "source"
     PAGE = "page"
     PAGE_IMAGE = "page_image"

@@ -20,7 +20,7 @@ from affidavit.infra.db import SCOPE, Database, scoped
 from affidavit.infra.idempotency import Fingerprint
 from affidavit.infra.ids import new_id
 from affidavit.jobs.status import JobKind, JobStatus, TaskKind, TaskStatus
-from affidavit.jobs.submission import PRIORITY_ORDER, FileRef, Priority, Submission, Upload, UrlRef
+from affidavit.jobs.submission import PRIORITY_ORDER, FileRef, JobRef, Priority, Submission, Upload, UrlRef
 
 Row = dict[str, Any]
 
@@ -133,6 +133,7 @@ def draft_job(
             "priority": priority,
             "store": submission.store,
             "spec": {"options": options, "json_schema": submission.json_schema}
+            | ({"parameters": dict(submission.parameters)} if submission.parameters else {})
             # One that the caller chose stays as it is, whatever the page count says later.
             | ({"deadline_seconds": own_deadline.total_seconds()} if own_deadline else {}),
             "source": source,
@@ -212,14 +213,18 @@ async def write(
         raise IdempotencyInProgress from None
     if row is not None and row["accepted"]:
         return Written(draft.resource_id, row["now"])
-    first = None if key is None else await _first(db, environment_id, key)
+    first = None if key is None else await find_first(db, environment_id, key)
     if first is None:
         # Not missing: then the key was there, and was removed between the two statements.
         raise NotFound("file") if row is None or row["missing"] else IdempotencyInProgress
     return Written(first, None)
 
 
-async def _first(db: Database, environment_id: str, key: Fingerprint) -> str | None:
+async def find_first(db: Database, environment_id: str, key: Fingerprint) -> str | None:
+    """Return the job that an earlier request with the same key had made, or None.
+
+    Raises IdempotencyKeyReused, and Gone when the key is too old to be honoured.
+    """
     row = await db.fetch_row_in(environment_id, _FIRST, key.scope, key.key)
     if row is None:
         return None
@@ -251,3 +256,5 @@ def _source(submission: Submission, draft: Draft) -> tuple[str | None, dict[str,
             return file_id, {"type": "file"}
         case UrlRef(url):
             return None, {"type": "url", "url": url}
+        case JobRef():
+            raise AssertionError("the document of an earlier job is found before: see `earlier`")

@@ -55,6 +55,7 @@ class Claim:
     request_id: str | None = None  # of the submission, for logs and traces
     traceparent: str | None = None
     age_seconds: float = 0.0  # of the job when it was claimed, by the database's clock
+    left_seconds: float | None = None  # to the job's deadline, then and by the same clock
 
     @property
     def is_first(self) -> bool:
@@ -97,6 +98,16 @@ class ReadPage:
     image_size_bytes: int | None = None
     image_width: int | None = None
     image_height: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MadeFile:
+    """A file that the job made and whose blob is stored."""
+
+    name: str
+    media_type: str
+    sha256: str
+    size_bytes: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from affidavit.documents import references
 from affidavit.documents.models import Document, PageCheckpoint
 from affidavit.infra import metrics
-from affidavit.jobs.models import Job
+from affidavit.jobs.models import Job, JobArtifact
 from affidavit.jobs.status import JobStatus
 from affidavit.jobs.transitions import cancel_children, cancel_queued, move
 
@@ -75,8 +75,9 @@ async def _let_go(session: AsyncSession, job_id: str) -> None:
 async def purge_result(
     session: AsyncSession, environment_id: str, job_id: str, *, grace: timedelta = references.GRACE
 ) -> None:
-    """Drop a job's result, and its source if that came inline; afterwards the result answers 410."""
+    """Drop a job's result and files, and its source if that came inline; the result then answers 410."""
     await references.drop(session, environment_id, job_id, grace=grace)
+    await session.execute(delete(JobArtifact).where(JobArtifact.job_id == job_id))
     statement = (
         update(Job)
         .where(Job.id == job_id, Job.purged_at.is_(None))

@@ -1,4 +1,4 @@
-"""Erase what ended jobs hold: result, source, pages, and every text of the caller's in their rows.
+"""Erase what ended jobs hold: result, files, source, pages, and every text of the caller's in their rows.
 
 What stays is the row as a tombstone, its events, and the record of its usage: none of them says anything
 of the document. Blobs that another job of the environment needs stay too.
@@ -64,6 +64,12 @@ UPDATE jobs j SET
 WHERE environment_id = :environment_id AND id = ANY(CAST(:job_ids AS text[]))
 """).bindparams(bindparam("purged", type_=JSONB))
 
+_DROP_ARTIFACTS: Final = text("""
+DELETE FROM job_artifacts
+WHERE environment_id = :environment_id AND job_id = ANY(CAST(:job_ids AS text[]))
+RETURNING job_id, sha256, size_bytes
+""")
+
 _FORGET_TASKS: Final = text("""
 UPDATE job_tasks SET failed_pages = '[]', error = NULL
 WHERE environment_id = :environment_id AND job_id = ANY(CAST(:job_ids AS text[]))
@@ -81,6 +87,8 @@ async def erase(
     ours = {"environment_id": environment_id, "job_ids": list(job_ids)}
     held = (await session.execute(_HELD, ours)).all()
     purged = {row.job_id: _result(row) for row in held}
+    for row in (await session.execute(_DROP_ARTIFACTS, ours)).all():
+        purged[row.job_id].append(Purged(Kind.ARTIFACT, row.sha256, row.size_bytes))
     await _drop_sources(session, environment_id, held, purged, by)
     await _drop_pages(session, environment_id, held, purged)
     await references.drop_all(session, environment_id, job_ids, grace=NO_GRACE)

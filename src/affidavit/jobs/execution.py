@@ -28,12 +28,13 @@ from affidavit.jobs.claim import (
     ExecutionPolicy,
     Fenced,
     JobError,
+    MadeFile,
     Report,
     SourceDocument,
     backoff,
 )
 from affidavit.jobs.ending import end
-from affidavit.jobs.models import Job
+from affidavit.jobs.models import Job, JobArtifact
 from affidavit.jobs.source import SEALED
 from affidavit.jobs.status import JobStatus, TaskKind, TaskStatus
 from affidavit.jobs.transitions import CLAIM, lock_parent, move_task
@@ -177,14 +178,20 @@ async def complete(
     result_size_bytes: int,
     pages: int,
     policy: ExecutionPolicy,
+    artifacts: Sequence[MadeFile] = (),
 ) -> None:
-    """Commit the result, which lies in the blob store already: once, or not at all. Raises Fenced."""
+    """Commit the result and files, which lie in the blob store already: once, or not at all.
+
+    Raises Fenced.
+    """
     async with db.begin(SYSTEM) as session:
         await tasks.note(session, held, news, reading_key)
         if held.parent_id is not None:
             await lock_parent(session, held.job_id)
         await _end_task(session, held)
-        await references.add(session, held.environment_id, held.job_id, [result_sha256])
+        digests = [result_sha256, *(artifact.sha256 for artifact in artifacts)]
+        await references.add(session, held.environment_id, held.job_id, digests)
+        await _add_artifacts(session, held, artifacts)
         await session.execute(_USE, _usage(held, pages))
         counts: dict[str, Any] = {}
         if held.kind is TaskKind.READ:  # it is all of its document, and has shown nothing of it yet
@@ -329,6 +336,23 @@ async def _end_failed(session: AsyncSession, job_id: str, error: JobError) -> No
     await end(session, job_id, JobStatus.FAILED, error=error.to_json(), detail={"code": error.code})
 
 
+async def _add_artifacts(session: AsyncSession, held: Claim, artifacts: Sequence[MadeFile]) -> None:
+    rows = [
+        {
+            "job_id": held.job_id,
+            "environment_id": held.environment_id,
+            "n": n,
+            "name": artifact.name,
+            "media_type": artifact.media_type,
+            "size_bytes": artifact.size_bytes,
+            "sha256": artifact.sha256,
+        }
+        for n, artifact in enumerate(artifacts, start=1)
+    ]
+    if rows:
+        await session.execute(insert(JobArtifact), rows)
+
+
 def _batches(pages: Sequence[int], size: int) -> list[Sequence[int]]:
     return [pages[at : at + size] for at in range(0, len(pages), size)]
 
@@ -369,6 +393,7 @@ def _claimed(row: asyncpg.Record, asked_at: float) -> Claim:
         request_id=row["request_id"],
         traceparent=row["traceparent"],
         age_seconds=row["age_seconds"],
+        left_seconds=row["left_seconds"],
     )
 
 

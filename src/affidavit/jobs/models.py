@@ -138,6 +138,7 @@ class Job(Base):
     deleted_by: Mapped[str | None] = mapped_column(Text)
     purged: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONB(none_as_null=True))
     legal_hold: Mapped[bool] = mapped_column(Boolean, server_default=false())
+    child_batch_id: Mapped[str | None] = mapped_column(Text)  # the jobs that its completion has made
     bundle_id: Mapped[str | None] = mapped_column(Text)
     manifest_sha256: Mapped[str | None] = mapped_column(Text)
     review: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
@@ -192,6 +193,21 @@ class Task(Base):
     created_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
     started_at: Mapped[datetime | None] = mapped_column(Timestamp)
     finished_at: Mapped[datetime | None] = mapped_column(Timestamp)
+
+
+class JobArtifact(Base):
+    """A file that a job made, beside its result; `n` is its place among them. The job owns the blob."""
+
+    __tablename__ = "job_artifacts"
+
+    job_id: Mapped[str] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    name: Mapped[str] = mapped_column(Text, primary_key=True)
+    environment_id: Mapped[str] = mapped_column(Text)
+    n: Mapped[int] = mapped_column(Integer)
+    media_type: Mapped[str] = mapped_column(Text)
+    size_bytes: Mapped[int] = mapped_column(BigInteger)
+    sha256: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
 
 
 class QueueShare(Base):

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Collection, Coroutine, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
 import structlog
+from pydantic import TypeAdapter
 
 from affidavit.documents import references
+from affidavit.engine.model import ModelRequest
 from affidavit.engine.spec import Limits, select_pages
 from affidavit.infra import metrics
 from affidavit.infra.blobs import BlobStore
 from affidavit.infra.db import Database, is_unavailable
 from affidavit.infra.queue import Doorbell
 from affidavit.jobs import execution
-from affidavit.jobs.claim import Claim, ExecutionPolicy, ReadPage, Report
+from affidavit.jobs.claim import Claim, ExecutionPolicy, MadeFile, ReadPage, Report
 from affidavit.jobs.status import TaskKind
 from affidavit.jobs.workspace import OutputRejected, Workspace
 
@@ -27,6 +30,13 @@ REPORT_SECONDS: Final = 0.4  # news of one task reach the database at most so of
 IMAGE_BYTES: Final = 50_000_000  # far above any page at our resolution; a bound on what we buffer
 TEXT_LENGTH: Final = 300
 MAX_PAGE: Final = 1_000_000
+MAX_ARTIFACTS: Final = 2000  # one for each page of the longest document
+MAX_NAME: Final = 200
+ARTIFACT_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")  # a segment of a path, as it is
+MEDIA_TYPE: Final = re.compile(r"[a-z]+/[a-z0-9][a-z0-9.+-]*")
+
+REQUESTS_BYTES: Final = 64_000_000  # 64 requests of 100,000 tokens, as JSON
+REQUESTS: Final = TypeAdapter(tuple[ModelRequest, ...])
 
 T = TypeVar("T")
 _ABANDONED: Final[set[asyncio.Future[Any]]] = set()  # the loop itself holds its tasks but weakly
@@ -60,9 +70,13 @@ class Reading:
     done: set[int] = field(default_factory=set)
     failed: dict[int, dict[str, Any]] = field(default_factory=dict)
     result: StoredBlob | None = None
+    finishes: bool = True  # whether a task that reads all of a document finishes it too
+    requests: tuple[ModelRequest, ...] | None = None
+    artifacts: dict[str, MadeFile] = field(default_factory=dict)  # by name, in the order that they came
     stage: str | None = "open"
     message: str | None = None
     page: int | None = None
+    _is_asking: bool = False
     _have: frozenset[int] = frozenset()
     _read: list[ReadPage] = field(default_factory=list)
     _reported_at: float = field(default_factory=time.monotonic)
@@ -82,7 +96,16 @@ class Reading:
     @property
     def is_whole(self) -> bool:
         """Tell whether the task is all of its document, which the child then finishes too."""
-        return self.selected is not None and len(self.selected) <= self.policy.batch_pages
+        is_all = self.selected is not None and len(self.selected) <= self.policy.batch_pages
+        return is_all and self.finishes
+
+    def await_requests(self) -> None:
+        """Begin the run of a child that says what to ask a model, and makes no result."""
+        self.requests, self._is_asking = None, True
+
+    def await_result(self) -> None:
+        """Begin the run of a child that makes the result."""
+        self._is_asking = False
 
     async def hear(self, message: Mapping[str, Any]) -> None:
         """Act on one message. Raises OutputRejected, Fenced, EngineError, and what the stores raise."""
@@ -96,14 +119,22 @@ class Reading:
                     await self._page(message)
                 case "page_failed":
                     self._page_failed(message)
-                case "result" if self.held.kind is TaskKind.FINISH or self.is_whole:
+                case "artifact" if self._may_finish:
+                    await self._artifact(message)
+                case "result" if self._may_finish:
                     self.result = await self._store(message, self.limits.output_bytes)
+                case "requests" if self._is_asking and self.requests is None:
+                    self.requests = await self._take_requests(message)
                 case _:
                     raise OutputRejected
         except (KeyError, TypeError, ValueError):
             raise OutputRejected from None
         if time.monotonic() - self._reported_at > REPORT_SECONDS:
             await self.flush()
+
+    @property
+    def _may_finish(self) -> bool:
+        return not self._is_asking and (self.held.kind is TaskKind.FINISH or self.is_whole)
 
     def news(self) -> Report:
         """Return what the database has not been told yet."""
@@ -177,6 +208,23 @@ class Reading:
                 image_height=_number(image["height"], MAX_PAGE) if image else None,
             )
         )
+
+    async def _artifact(self, message: Mapping[str, Any]) -> None:
+        name, media_type = _text(message["name"], MAX_NAME), _text(message["media_type"], 100)
+        is_sane = ARTIFACT_NAME.fullmatch(name) and MEDIA_TYPE.fullmatch(media_type)
+        if not is_sane or name in self.artifacts or len(self.artifacts) >= MAX_ARTIFACTS:
+            raise OutputRejected
+        stored = await self._store(message, self.limits.output_bytes)
+        self.artifacts[name] = MadeFile(name, media_type, stored.sha256, stored.size_bytes)
+
+    async def _take_requests(self, message: Mapping[str, Any]) -> tuple[ModelRequest, ...]:
+        size, sha256 = _number(message["size"], REQUESTS_BYTES), _text(message["sha256"], 64)
+        content = await self.workspace.take(_text(message["file"], 100), size, sha256, REQUESTS_BYTES)
+        requests = await asyncio.to_thread(REQUESTS.validate_json, content)
+        most = self.limits.model_reply_tokens
+        if len(requests) > self.limits.model_requests or any(each.max_tokens > most for each in requests):
+            raise OutputRejected
+        return requests
 
     def _page_failed(self, message: Mapping[str, Any]) -> None:
         number = self._unaccounted(message["number"])

@@ -27,13 +27,18 @@ _COLUMNS: Final = f"""
     j.id, j.kind, j.operation, j.status, j.percent, j.stage, j.message, j.pages_total, j.pages_done,
     j.pages_failed, j.created_at, j.started_at, j.updated_at, j.completed_at, j.result_sha256,
     j.result_size_bytes, j.result_expires_at, j.purged_at, j.deleted_at, j.deleted_by, j.purged, j.store,
-    j.bundle_id, j.manifest_sha256, j.review,
+    j.bundle_id, j.manifest_sha256, j.review, j.child_batch_id,
     j.error, j.retry_of, j.parent_id, j.document_id, j.metadata, j.event_seq,
     j.result_expires_at <= now() AS expired,
     extract(epoch FROM now() - j.started_at) * 1000 AS running_ms,
     CASE WHEN j.status = 'queued' THEN {QUEUE_POSITION}
-    END AS queue_position
-"""
+    END AS queue_position,
+    CASE WHEN j.status = 'completed' AND j.purged_at IS NULL THEN (
+        SELECT json_agg(json_build_object('name', a.name, 'media_type', a.media_type,
+            'size_bytes', a.size_bytes, 'sha256', a.sha256) ORDER BY a.n)
+        FROM job_artifacts a WHERE a.job_id = j.id)
+    END AS artifacts
+"""  # noqa: S608 - constants of ours
 
 _ONE: Final = scoped(f"SELECT {_COLUMNS} FROM jobs j WHERE j.environment_id = scope.id AND j.id = $2")  # noqa: S608
 
@@ -207,6 +212,8 @@ def view(row: asyncpg.Record, children: dict[str, int] | None = None) -> JobView
         deleted_at=row["deleted_at"],
         deleted_by=row["deleted_by"],
         purged=row["purged"],
+        artifacts=row["artifacts"] or [],
+        child_batch_id=row["child_batch_id"],
     )
 
 

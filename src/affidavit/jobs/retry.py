@@ -13,8 +13,9 @@ from typing import Any, Final
 from sqlalchemy import RowMapping, text
 
 from affidavit.engine.spec import Operation, Options
-from affidavit.errors import Conflict, FieldError, Gone, NotFound, RequestInvalid
+from affidavit.errors import Conflict, FieldError, NotFound, RequestInvalid
 from affidavit.infra.db import Database
+from affidavit.jobs.earlier import source_gone
 from affidavit.jobs.source import Opener, source_url
 from affidavit.jobs.status import TERMINAL, JobKind, JobStatus
 from affidavit.jobs.submission import (
@@ -100,11 +101,6 @@ async def plan(db: Database, opener: Opener, environment_id: str, job_id: str, p
     )
 
 
-def source_gone(what: str = "The document of this job") -> Gone:
-    """Return the refusal of a retry whose document was deleted."""
-    return Gone(f"{what} is no longer stored. Submit the document again.", code="SOURCE_GONE")
-
-
 def _refuse_unfinished(row: Row) -> None:
     if JobStatus(row["status"]) not in TERMINAL:
         raise Conflict(
@@ -141,6 +137,7 @@ def _submission(row: Row, opener: Opener, password: str | None) -> Submission:
         source=_source(row, opener),
         options=options if password is None else options.model_copy(update={"password": password}),
         json_schema=spec.get("json_schema"),
+        parameters=spec.get("parameters", {}),
         store=row["store"],
         priority=_PRIORITIES.get(row["priority"], Priority.NORMAL),
         metadata=row["metadata"],

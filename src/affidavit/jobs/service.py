@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import asyncpg
 from sqlalchemy import select
@@ -15,15 +16,16 @@ from affidavit.infra.db import Database
 from affidavit.infra.idempotency import Fingerprint
 from affidavit.infra.ids import new_id
 from affidavit.infra.queue import Doorbell
-from affidavit.jobs import acceptance, deletion, ending, repository, retry, stream
+from affidavit.jobs import acceptance, artifacts, deletion, earlier, ending, repository, retry, stream
 from affidavit.jobs.acceptance import Draft, Written
+from affidavit.jobs.artifacts import ArtifactView
 from affidavit.jobs.models import Job
 from affidavit.jobs.pressure import Pressure
 from affidavit.jobs.retry import Plan
 from affidavit.jobs.source import Sealer, url_source
 from affidavit.jobs.status import TERMINAL, JobKind, JobStatus
 from affidavit.jobs.stream import News
-from affidavit.jobs.submission import JobPolicy, Priority, Submission, UrlRef, WebhookRef
+from affidavit.jobs.submission import JobPolicy, JobRef, Priority, Submission, UrlRef, WebhookRef
 from affidavit.jobs.views import (
     Accepted,
     JobFilter,
@@ -71,8 +73,15 @@ class Jobs:
     async def submit(
         self, environment_id: str, submission: Submission, key: Fingerprint | None = None
     ) -> Accepted:
-        """Write a job and ring. Raises what `acceptance.write` raises."""
-        return await self._accept(environment_id, self._draft(submission), key)
+        """Write a job and ring. Raises what `earlier.resolve` and `acceptance.write` raise."""
+        try:
+            (resolved,) = await self._resolved(environment_id, [submission])
+        except (NotFound, Gone):
+            replayed = await self._find_first(environment_id, key)
+            if replayed is None:
+                raise
+            return replayed
+        return await self._accept_named(environment_id, self._draft(resolved), [submission], key)
 
     async def submit_batch(
         self,
@@ -85,10 +94,17 @@ class Jobs:
     ) -> Accepted:
         """Write a parent and one job per item, all or none, and ring."""
         parent_id = new_id("job")
-        children = [self._draft(item, parent_id, position) for position, item in enumerate(items)]
+        try:
+            resolved = await self._resolved(environment_id, items)
+        except (NotFound, Gone):
+            replayed = await self._find_first(environment_id, key)
+            if replayed is None:
+                raise
+            return replayed
+        children = [self._draft(item, parent_id, position) for position, item in enumerate(resolved)]
         draft = acceptance.draft_batch(parent_id, children, dict(metadata), priority)
         draft.jobs[0] |= self._webhook_columns(parent_id, webhook)
-        return await self._accept(environment_id, draft, key)
+        return await self._accept_named(environment_id, draft, items, key)
 
     async def retry(
         self, environment_id: str, job_id: str, password: str | None, key: Fingerprint | None = None
@@ -101,7 +117,7 @@ class Jobs:
         try:
             return await self._accept(environment_id, self._draft_retry(job_id, plan), key)
         except NotFound:  # it was deleted between our look and our write
-            raise retry.source_gone() from None
+            raise earlier.source_gone() from None
 
     async def get(self, environment_id: str, job_id: str) -> JobView:
         """Return a job. Raises NotFound."""
@@ -149,6 +165,19 @@ class Jobs:
         """
         await deletion.delete_content(self._db, environment_id, job_id, by)
         return await self.get(environment_id, job_id)
+
+    async def artifacts(self, environment_id: str, job_id: str) -> Sequence[dict[str, Any]]:
+        """Return what is known of the files that a job made. Raises what `result` raises."""
+        await self.result(environment_id, job_id)
+        return (await self.get(environment_id, job_id)).artifacts
+
+    async def artifact(self, environment_id: str, job_id: str, name: str) -> ArtifactView:
+        """Return one of them. Raises NotFound, and what `result` raises."""
+        await self.result(environment_id, job_id)
+        found = await artifacts.find(self._db, environment_id, job_id, name)
+        if found is None:
+            raise NotFound("artifact")
+        return found
 
     async def result(self, environment_id: str, job_id: str) -> StoredResult:
         """Say where the result is.
@@ -229,6 +258,25 @@ class Jobs:
             return {"webhook_url": webhook.url}
         sealed = self._sealer.seal(webhook.secret.encode(), own_secret_owner(job_id))
         return {"webhook_url": webhook.url, "sealed_webhook_secret": "\\x" + sealed.hex()}
+
+    async def _resolved(self, environment_id: str, items: Sequence[Submission]) -> Sequence[Submission]:
+        """Return the submissions with the documents of the earlier jobs that they name."""
+        return [await earlier.resolve(self._db, environment_id, item) for item in items]
+
+    async def _find_first(self, environment_id: str, key: Fingerprint | None) -> Accepted | None:
+        """Return the job that the same key had made before its source went, or None."""
+        first = None if key is None else await acceptance.find_first(self._db, environment_id, key)
+        return None if first is None else Accepted(await self.get(environment_id, first), replayed=True)
+
+    async def _accept_named(
+        self, environment_id: str, draft: Draft, items: Sequence[Submission], key: Fingerprint | None
+    ) -> Accepted:
+        try:
+            return await self._accept(environment_id, draft, key)
+        except NotFound:
+            if all(isinstance(item.source, JobRef) for item in items):
+                raise earlier.source_gone() from None  # deleted between our look and our write
+            raise
 
     async def _accept(self, environment_id: str, draft: Draft, key: Fingerprint | None) -> Accepted:
         written = await self._write(environment_id, draft, key)

@@ -26,6 +26,7 @@ from affidavit.infra.profile import PARSE, Profile
 from affidavit.infra.queue import Doorbell
 from affidavit.infra.sandbox import Ending, Outcome, SandboxHost, Walls
 from affidavit.jobs import execution, verdict
+from affidavit.jobs.asking import Asking, Models, model_for
 from affidavit.jobs.claim import Claim, ExecutionPolicy, SourceDocument
 from affidavit.jobs.ending import private_reading_key
 from affidavit.jobs.reading import Reading, StoredBlob
@@ -64,6 +65,7 @@ class Workshop:
     fetching: FetchPolicy
     scratch: Path
     engine_versions: Mapping[str, str]
+    models: Models | None = None
     slots: Slots = field(default_factory=lambda: Slots(1))
 
 
@@ -109,12 +111,15 @@ class Steps:
     async def _read(self) -> Verdict | None:
         spec = self._spec()
         reading = self._listen(spec)
+        # A child that has read all pages finishes them too, unless a model is to be asked in between.
+        reading.finishes = self._model(spec) is None
         known = await execution.checkpoints(self.shop.db, self.held, reading.reading_key)
         have = await self._usable(known, spec, reading.reading_key)
         reading.expect(have)
         if not reading.is_accounted:
             profile = _profile(spec.options.ocr)
-            outcome = await self._run_child(self._read_request(spec, sorted(have)), reading, profile)
+            request = self._read_request(spec, sorted(have), finishes=reading.finishes)
+            outcome = await self._run_child(request, reading, profile)
             if outcome.failure is not None:
                 await reading.flush()
                 return verdict.of_outcome(outcome, stage=reading.stage, page=reading.page)
@@ -155,7 +160,10 @@ class Steps:
             await execution.forget_pages(self.shop.db, held, key, lost)
         return have.keys() - lost
 
-    def _read_request(self, spec: Spec, have: list[int]) -> dict[str, object]:
+    def _model(self, spec: Spec) -> str | None:
+        return model_for(self.shop.models, spec.operation, spec.options)
+
+    def _read_request(self, spec: Spec, have: list[int], *, finishes: bool) -> dict[str, object]:
         held = self.held
         return {
             "kind": "read",
@@ -164,7 +172,7 @@ class Steps:
             "pages": None if held.pages is None else list(held.pages),
             "batch": self.shop.policy.batch_pages,
             "have": have,
-            "finish": held.pages is None,
+            "finish": held.pages is None and finishes,
         }
 
     async def _finish(self) -> Verdict | None:
@@ -179,7 +187,7 @@ class Steps:
         if gone := sorted(set(good) - have.keys() | lost):
             return await self._read_again(gone, reading.reading_key)
         reading.selected = pages
-        request = {
+        request: dict[str, object] = {
             "kind": "finish",
             "spec": spec.model_dump(mode="json"),
             "media_type": held.media_type,
@@ -187,6 +195,12 @@ class Steps:
             "pages": good,
             "failed": failed,
         }
+        if self.shop.models is not None and (model := self._model(spec)) is not None:
+            asking = Asking(self.shop.models, model, spec, held)
+            if (failure := await asking.converse(request, reading, self._run_child)) is not None:
+                return failure
+            request |= asking.to_json()
+        reading.await_result()
         outcome = await self._run_child(request, reading)
         if outcome.failure is not None:
             return verdict.of_outcome(outcome, stage=reading.stage, page=reading.page)
@@ -239,6 +253,7 @@ class Steps:
                 result_size_bytes=result.size_bytes,
                 pages=pages,
                 policy=self.shop.policy,
+                artifacts=tuple(reading.artifacts.values()),
             )
         )
         seconds = self.held.age_seconds + time.monotonic() - self.held.asked_at
@@ -275,7 +290,9 @@ class Steps:
             operation=Operation(held.operation),
             options=options,
             json_schema=held.spec.get("json_schema"),
+            parameters=held.spec.get("parameters", {}),
             limits=self.shop.limits,
+            review=held.spec.get("review"),
         )
 
 

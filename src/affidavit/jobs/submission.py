@@ -50,7 +50,15 @@ class UrlRef:
     url: str
 
 
-SourceRef = Upload | FileRef | UrlRef
+@dataclass(frozen=True, slots=True)
+class JobRef:
+    """The document of an earlier job, or a file that it made."""
+
+    job_id: str
+    artifact: str | None = None
+
+
+SourceRef = Upload | FileRef | UrlRef | JobRef
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +73,15 @@ class WebhookRef:
 class Submission:
     """One job to be. `store=False` keeps no checkpoints, and the result only until it is read.
 
-    `deadline` counts from the acceptance; None leaves it to the installation and the page count.
+    `parameters` are the operation's own. `deadline` counts from the acceptance; None leaves it to the
+    installation and the page count.
     """
 
     operation: Operation
     source: SourceRef
     options: Options = field(default_factory=Options)
     json_schema: dict[str, Any] | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
     store: bool = True
     priority: Priority = Priority.NORMAL
     metadata: Mapping[str, str] = field(default_factory=dict)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, Self
 
@@ -52,6 +52,8 @@ class JobView:
     deleted_at: datetime | None = None
     deleted_by: str | None = None
     purged: list[dict[str, Any]] | None = None
+    artifacts: list[dict[str, Any]] = field(default_factory=list)
+    child_batch_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,13 +7,20 @@ from starlette.responses import Response
 
 from affidavit.accounts.principal import Scope
 from affidavit.api.auth import admit, authorize
-from affidavit.api.parsing import check_pairs, parse_idempotency_key, parse_query, refuse_query
-from affidavit.api.render import accepted_response, job_response, json_response, render_page
+from affidavit.api.parsing import (
+    check_pairs,
+    is_storable_text,
+    parse_idempotency_key,
+    parse_query,
+    refuse_query,
+)
+from affidavit.api.render import accepted_response, attachment, job_response, json_response, render_page
 from affidavit.api.replays import retry_key
-from affidavit.api.results import result_response
+from affidavit.api.results import content_response, is_unchanged, result_response
 from affidavit.api.services import services
 from affidavit.api.submission import read_retry
 from affidavit.api.wire import MAX_METADATA, ListQuery, WaitQuery
+from affidavit.documents.service import Content
 from affidavit.errors import FieldError, NotFound, RequestInvalid
 from affidavit.infra.ids import is_id
 from affidavit.jobs.views import JobFilter
@@ -50,6 +57,29 @@ async def result(request: Request) -> Response:
     principal = await authorize(request, Scope.JOBS_READ)
     refuse_query(request)
     return await result_response(request, services(request), principal.environment_id, job_id_of(request))
+
+
+async def list_artifacts(request: Request) -> Response:
+    """Return what is known of the files that a job made."""
+    principal = await authorize(request, Scope.JOBS_READ)
+    refuse_query(request)
+    found = await services(request).jobs.artifacts(principal.environment_id, job_id_of(request))
+    return json_response({"items": found})
+
+
+async def artifact(request: Request) -> Response:
+    """Stream a file that a job made."""
+    principal = await authorize(request, Scope.JOBS_READ)
+    refuse_query(request)
+    name = str(request.path_params["name"])
+    if not is_storable_text(name):
+        raise NotFound("artifact")
+    used = services(request)
+    found = await used.jobs.artifact(principal.environment_id, job_id_of(request), name)
+    if is_unchanged(request, found.sha256):
+        return Response(status_code=304, headers={"etag": f'"{found.sha256}"'})
+    content = Content(found.sha256, await used.blobs.open(principal.environment_id, found.sha256))
+    return content_response(content, found.media_type, attachment(found.name, found.name))
 
 
 async def cancel(request: Request) -> Response:

@@ -1,4 +1,4 @@
-"""/v1/parse, /v1/extract and the batch: submit, and wait for the result if asked to."""
+"""The operations and the batch: submit, and wait for the result if asked to."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from starlette.responses import Response
 
 from affidavit.accounts.principal import Principal, Scope
 from affidavit.api.auth import admit
+from affidavit.api.endpoint import Handler
 from affidavit.api.parsing import parse_idempotency_key, parse_prefer, parse_query, refuse_query
 from affidavit.api.render import accepted_response, job_path, replayed_header
 from affidavit.api.replays import batch_key, submission_key
@@ -16,23 +17,22 @@ from affidavit.api.results import result_response
 from affidavit.api.services import Services, services
 from affidavit.api.submission import SubmissionReader
 from affidavit.api.wire import SubmitQuery
+from affidavit.engine.spec import Operation
 from affidavit.jobs.status import TERMINAL, JobStatus
 from affidavit.jobs.submission import Submission
 from affidavit.jobs.views import Accepted
 
 
-async def parse(request: Request) -> Response:
-    """Submit a document to be read."""
-    call = await _begin(request)
-    submission = await call.reader.read_parse(request)
-    return await _submit(request, call, submission)
+def submitting(operation: Operation) -> Handler:
+    """Make the handler that submits a document to an operation; it is called as the operation is."""
 
+    async def submit(request: Request) -> Response:
+        call = await _begin(request)
+        submission = await call.reader.read(request, operation)
+        return await _submit(request, call, submission)
 
-async def extract(request: Request) -> Response:
-    """Submit a document to fill a schema from."""
-    call = await _begin(request)
-    submission = await call.reader.read_extract(request)
-    return await _submit(request, call, submission)
+    submit.__name__ = operation.value
+    return submit
 
 
 async def submit_batch(request: Request) -> Response:
