@@ -31,12 +31,14 @@ from affidavit.infra.drafts import STALE
 from affidavit.infra.exposition import exposed
 from affidavit.infra.fetch import FetchPolicy
 from affidavit.infra.logs import configure
+from affidavit.infra.model import ModelClient, ModelPolicy
 from affidavit.infra.queue import Doorbell
 from affidavit.infra.sandbox import Identity, SandboxHost, Walls
 from affidavit.infra.scratch import claim_scratch, release_scratch, sweep_scratch
 from affidavit.infra.secrets import Vault
 from affidavit.infra.wall_trial import are_walls_held
 from affidavit.jobs import execution, retention, sweep
+from affidavit.jobs.asking import Caps, Models
 from affidavit.jobs.claim import Claim, ExecutionPolicy
 from affidavit.jobs.retention import Retention
 from affidavit.jobs.runner import Runner, Workshop
@@ -227,6 +229,9 @@ def open_workshop(settings: Settings, scratch: Path) -> Workshop:
             pixels=settings.max_pixels,
             side_pixels=settings.max_side_pixels,
             output_bytes=settings.max_output_bytes,
+            model_context_tokens=settings.model_context_tokens,
+            model_reply_tokens=settings.model_reply_tokens,
+            model_requests=settings.model_job_requests,
         ),
         walls=Walls(
             address_space_bytes=settings.sandbox_address_space_bytes,
@@ -238,8 +243,34 @@ def open_workshop(settings: Settings, scratch: Path) -> Workshop:
         fetching=fetch_policy(settings),
         scratch=scratch,
         engine_versions=reading_versions(),
+        models=open_models(settings),
         slots=Slots(settings.worker_slots),
     )
+
+
+def open_models(settings: Settings) -> Models | None:
+    """Return who asks the language models, None where there is none."""
+    if not settings.model_url:
+        return None
+    key = settings.model_key
+    client = ModelClient(
+        ModelPolicy(
+            url=settings.model_url,
+            key=None if key is None else key.get_secret_value(),
+            timeout_seconds=settings.model_timeout_seconds,
+            concurrency=settings.model_concurrency,
+            stream=settings.model_stream,
+        )
+    )
+    caps = Caps(
+        total=timedelta(seconds=settings.model_total_seconds),
+        requests=2 * settings.model_job_requests,  # each may be asked again
+        tokens=settings.model_job_tokens,
+        cost=settings.model_job_cost,
+        input_price=settings.model_input_price,
+        output_price=settings.model_output_price,
+    )
+    return Models(client, settings.model_names, caps)
 
 
 def fetch_policy(settings: Settings) -> FetchPolicy:
@@ -295,6 +326,8 @@ async def serve(settings: Settings) -> None:
     finally:
         await asyncio.to_thread(tracing.stop)
         await shop.host.close()
+        if shop.models is not None:
+            await shop.models.client.close()
         await shop.doorbell.close()
         await shop.db.close()
         release_scratch(scratch)

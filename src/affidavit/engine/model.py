@@ -32,7 +32,8 @@ from affidavit.engine.schema_check import pointer
 
 MAX_REPLY_CHARS: Final = 4_000_000  # far above any reply within max_tokens
 MAX_FAULTS: Final = 8  # that a repair names: a reply with more is best written anew
-MAX_QUOTED_REPLY: Final = 6_000  # characters of a wrong reply that its repair shows
+MAX_QUOTED_REPLY: Final = 3_000  # characters of a wrong reply that its repair shows
+REPAIR_TOKENS: Final = 1_200  # what a repair adds to a request: leave room for it
 BYTES_PER_TOKEN: Final = 3  # at least, of UTF-8: figures and names take more tokens than prose
 REPAIR: Final = "~again"  # ends the id of a second try
 INVALID: Final = "MODEL_REPLY_INVALID"

@@ -21,8 +21,8 @@ from affidavit.engine.model import ModelReply, Replies
 from affidavit.engine.ocr import warming
 from affidavit.engine.output import Output
 from affidavit.engine.pipeline import Context, OpenedDocument, PageReading, Source
-from affidavit.engine.review import flagged
 from affidavit.engine.result import Document, Page, PageError
+from affidavit.engine.review import flagged
 from affidavit.engine.spec import OcrMode, OcrOptions, Operation, Options, Spec
 
 Emit = Callable[[Mapping[str, object]], None]
@@ -51,7 +51,7 @@ def run(request: Mapping[str, Any], document: int | None, workspace: Path, emit:
             case kind:
                 raise ValueError(f"no task is of kind {kind}")
     except EngineError as error:
-        emit(_refusal(error))
+        emit(refusal(error))
     else:
         emit({"type": "done"})
 
@@ -170,10 +170,10 @@ def finish(
         file = output.write_artifact(number, artifact.data)
         about = {"name": artifact.name, "media_type": artifact.media_type}
         emit({"type": "artifact", **about, **file.to_json()})
-    about = {"complete": concluded.result.completeness.ok}
+    told: dict[str, object] = {"complete": concluded.result.completeness.ok}
     if context.spec.review is not None:
-        about |= {"flagged": list(flagged(concluded.result, context.spec.review))}
-    emit({"type": "result", **written.to_json(), **about})
+        told["flagged"] = list(flagged(concluded.result, context.spec.review))
+    emit({"type": "result", **written.to_json(), **told})
 
 
 def _refuse_lost_pages(context: Context) -> None:
@@ -231,7 +231,8 @@ def _stored(request: Mapping[str, Any], output: Output) -> Document:
     )
 
 
-def _refusal(error: EngineError) -> dict[str, object]:
+def refusal(error: EngineError) -> dict[str, object]:
+    """Return the last message of a child that was not able to do its task."""
     return {
         "type": "error",
         "code": error.code,

@@ -109,6 +109,17 @@ PAGE_SECONDS: Final = _histogram("page_read_seconds", "Wall time of one page in 
 PAGES_FAILED: Final = _counter("pages_failed_total", "Pages that could not be read.")
 CHILDREN: Final = _counter("child_runs_total", "Runs of walled children, by how they ended.", ("ending",))
 
+# A language model, in the workers.
+MODEL_REQUESTS: Final = _counter(
+    "model_requests_total",
+    "Requests to the language model, answered or by the code of what failed.",
+    ("outcome",),
+)
+MODEL_SECONDS: Final = _histogram(
+    "model_request_seconds", "From a request to its whole reply, retries included.", _WORK
+)
+MODEL_TOKENS: Final = _counter("model_tokens_total", "Tokens sent and received.", ("direction",))
+
 # Webhooks, in the workers.
 ATTEMPTS: Final = _counter(
     "webhook_attempts_total", "Attempts at deliveries, by how they went.", ("outcome",)

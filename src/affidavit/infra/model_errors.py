@@ -13,6 +13,7 @@ class ModelFailure(Exception):
 
     code: ClassVar[str] = "MODEL_UNAVAILABLE"
     retryable: ClassVar[bool] = False
+    is_general: ClassVar[bool] = True  # the next request would fail alike
 
     def __init__(self, message: str, retry_after: float | None = None) -> None:
         super().__init__(message)
@@ -59,6 +60,7 @@ class ModelRejected(ModelFailure):
 
 class ModelRefused(ModelFailure):
     code = "MODEL_REFUSED"
+    is_general = False
 
     def __init__(self) -> None:
         super().__init__("The language model refused to answer. Use another, or set options.model to none.")
@@ -66,6 +68,7 @@ class ModelRefused(ModelFailure):
 
 class ModelReplyInvalid(ModelFailure):
     code = "MODEL_REPLY_INVALID"
+    is_general = False
 
     def __init__(self) -> None:
         super().__init__("What the language model's server sent is no chat completion.")
@@ -73,6 +76,7 @@ class ModelReplyInvalid(ModelFailure):
 
 class ModelLimitReached(ModelFailure):
     code = "MODEL_LIMIT"
+    is_general = False
 
     def __init__(self, what: str = "The request or the reply is too large for the language model.") -> None:
         super().__init__(f"{what} Ask for fewer pages, or use a smaller schema.")

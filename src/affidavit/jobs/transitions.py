@@ -77,6 +77,7 @@ SELECT t.id AS task_id, t.job_id, t.environment_id, t.kind, t.n, t.attempt, t.fa
     t.priority, t.vstart, j.operation, j.spec, j.source, j.store, j.sealed_password, j.media_type,
     j.page_count, j.request_id, j.traceparent, j.parent_id, j.created_at AS submitted_at,
     extract(epoch FROM now() - j.created_at)::float8 AS age_seconds,
+    extract(epoch FROM j.deadline_at - now())::float8 AS left_seconds,
     d.id AS document_id, d.sha256, d.size_bytes, d.filename, d.media_type AS document_media_type
 FROM task t JOIN jobs j ON j.id = t.job_id LEFT JOIN documents d ON d.id = j.document_id
 """  # noqa: S608 - constants of ours

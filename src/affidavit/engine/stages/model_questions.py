@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from affidavit.engine.errors import ModelLimitReached
-from affidavit.engine.model import ModelRequest, ask, token_count
+from affidavit.engine.model import REPAIR_TOKENS, ModelRequest, ask, token_count
 from affidavit.engine.passage import Passage, chunks_of, passages_of, spell
 from affidavit.engine.result import Document
 from affidavit.engine.schema import ArrayNode, Leaf, LeafType, Node, ObjectNode
@@ -47,7 +47,7 @@ def chunks(document: Document, root: ObjectNode, limits: Limits) -> list[tuple[P
     """Cut the document so that each part fits beside the task. Raises ModelLimitReached."""
     task = ask(NAME, TASK, "", answer_schema(root), max_tokens=1)
     around = token_count(task.instructions) + FENCE_TOKENS
-    tokens = limits.model_context_tokens - limits.model_reply_tokens - around
+    tokens = limits.model_context_tokens - limits.model_reply_tokens - REPAIR_TOKENS - around
     if tokens < LEAST_CHUNK_TOKENS:
         raise ModelLimitReached
     found = chunks_of(passages_of(document), tokens)
