@@ -9,7 +9,8 @@
      │   ├─ PasswordRequired    PASSWORD_REQUIRED
      │   ├─ PasswordIncorrect   PASSWORD_INCORRECT
      │   ├─ PageRangeInvalid    PAGE_RANGE_INVALID
-     │   └─ SchemaInvalid       SCHEMA_INVALID
+     │   ├─ SchemaInvalid       SCHEMA_INVALID
+     │   └─ CorrectionsInvalid  REVIEW_CORRECTIONS_INVALID
      ├─ LimitExceeded       a limit of this installation
      │   ├─ PageLimitExceeded   TOO_MANY_PAGES
      │   ├─ PixelLimitExceeded  TOO_MANY_PIXELS
@@ -34,7 +35,8 @@ Messages are public: they never contain text of the document or of an inner exce
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar
 
@@ -131,6 +133,25 @@ class SchemaInvalid(InputError):
         super().__init__(f"schema{path}: {reason}")
         self.path = path
         self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """What is wrong with a correction: the path of the field that it names, and why."""
+
+    path: str
+    message: str
+
+
+class CorrectionsInvalid(InputError):
+    """Corrections of a review that cannot be applied; none of them was."""
+
+    code = "REVIEW_CORRECTIONS_INVALID"
+    category = Category.REVIEW
+
+    def __init__(self, faults: Sequence[Fault]) -> None:
+        super().__init__("Some corrections cannot be applied. See errors, change them and send all again.")
+        self.faults = tuple(faults)
 
 
 class LimitExceeded(EngineError):

@@ -68,12 +68,19 @@ class Output:
 
     def read_page(self, number: int) -> Page:
         """Read a page that was put into `pages/` beforehand. Raises OutputLimitExceeded."""
-        with (self.folder / "pages" / page_file(number)).open("rb") as file:
+        return Page.model_validate_json(self._read(f"pages/{page_file(number)}"))
+
+    def read_result(self, name: str) -> Result:
+        """Read a result that was put here beforehand. Raises OutputLimitExceeded."""
+        return Result.model_validate_json(self._read(name))
+
+    def _read(self, name: str) -> bytes:
+        with (self.folder / name).open("rb") as file:
             reader = zstandard.ZstdDecompressor().stream_reader(file)
             content = reader.read(self.limit + 1)
         if len(content) > self.limit:
             raise OutputLimitExceeded(limit=self.limit)
-        return Page.model_validate_json(content)
+        return content
 
     def _write_json(self, name: str, content: Iterator[bytes]) -> Written:
         return self._write(name, _compressed(self._counted(content)))

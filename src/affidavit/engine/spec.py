@@ -109,6 +109,12 @@ class Options(Frozen):
         return self.model not in (AUTO_MODEL, NO_MODEL)
 
 
+class ReviewOptions(Frozen):
+    """When a person is asked: a field below `threshold` (1 to 100) holds the result back."""
+
+    threshold: Annotated[int, Field(ge=1, le=100)]
+
+
 class Limits(Frozen):
     """What one document may cost. Sizes in bytes, `pixels` per page raster."""
 
@@ -132,6 +138,7 @@ class Spec(Frozen):
     json_schema: dict[str, Any] | None = None
     parameters: dict[str, Any] = Field(default_factory=dict)
     limits: Limits = Limits()
+    review: ReviewOptions | None = None
     page_images: bool = True
 
     @model_validator(mode="after")
