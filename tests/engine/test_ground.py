@@ -28,7 +28,7 @@ def _document(*pages: str) -> Document:
 
 def test_value_as_printed_is_an_exact_match_with_its_words_and_range() -> None:
     document = _document("Contract with Harbour Street Bakery of Leeds")
-    found = locate("Harbour Street Bakery", STRING, document)
+    found = locate(document, "Harbour Street Bakery", leaf=STRING)
     assert found is not None
     assert (found.match, found.quote, found.words) == (
         Match.EXACT,
@@ -41,7 +41,7 @@ def test_value_as_printed_is_an_exact_match_with_its_words_and_range() -> None:
 
 def test_box_covers_all_cited_words_and_nothing_else() -> None:
     document = _document("Contract with Harbour Street Bakery of Leeds")
-    found = locate("Harbour Street Bakery", STRING, document)
+    found = locate(document, "Harbour Street Bakery", leaf=STRING)
     assert found is not None
     words = document.pages[0].words
     assert found.box == (words[2].box[0], words[2].box[1], words[4].box[2], words[4].box[3])
@@ -60,13 +60,13 @@ def test_box_covers_all_cited_words_and_nothing_else() -> None:
     ],
 )
 def test_value_is_found_in_another_spelling_of_the_same(text: str, value: Any, leaf: Leaf) -> None:
-    found = locate(value, leaf, _document(text))
+    found = locate(_document(text), value, leaf=leaf)
     assert found is not None
     assert found.match is Match.NORMALIZED
 
 
 def test_amount_is_cited_with_its_currency() -> None:
-    found = locate(119.0, NUMBER, _document("Total 119,00 EUR due"))
+    found = locate(_document("Total 119,00 EUR due"), 119.0, leaf=NUMBER)
     assert found is not None
     assert found.quote == "119,00 EUR"
 
@@ -75,13 +75,13 @@ def test_amount_is_cited_with_its_currency() -> None:
     "printed", ["Harb0ur Streel Bakery", "HarbourStreet Bakory", "Harbour Slreet Bakerv"]
 )
 def test_letters_misread_by_ocr_are_a_fuzzy_match(printed: str) -> None:
-    found = locate("Harbour Street Bakery", STRING, _document(f"Sold to {printed} today"))
+    found = locate(_document(f"Sold to {printed} today"), "Harbour Street Bakery", leaf=STRING)
     assert found is not None
     assert (found.match, found.quote) == (Match.FUZZY, printed)
 
 
 def test_value_over_two_lines_is_cited_with_the_words_of_both() -> None:
-    found = locate("Harbour Street Bakery", STRING, _document("sold to Harbour Street\nBakery of Leeds"))
+    found = locate(_document("sold to Harbour Street\nBakery of Leeds"), "Harbour Street Bakery", leaf=STRING)
     assert found is not None
     assert found.quote == "Harbour Street Bakery"
     assert found.box[3] - found.box[1] > 20
@@ -92,12 +92,12 @@ def test_value_over_two_lines_is_cited_with_the_words_of_both() -> None:
     [("Nowhere Limited", STRING), (120.0, NUMBER), ("2026-03-03", DATE), ("xyz", STRING), ("", STRING)],
 )
 def test_value_that_is_not_printed_is_not_located(value: Any, leaf: Leaf) -> None:
-    assert locate(value, leaf, _document("Harbour Street Bakery, 119,00 EUR, 2. März 2026")) is None
+    assert locate(_document("Harbour Street Bakery, 119,00 EUR, 2. März 2026"), value, leaf=leaf) is None
 
 
 def test_quote_chooses_between_equal_values() -> None:
     document = _document("Deposit 50.00\nRefund 50.00")
-    first, second = (locate(50.0, NUMBER, document, near=quote) for quote in (None, "Refund 50.00"))
+    first, second = (locate(document, 50.0, leaf=NUMBER, quote=quote) for quote in (None, "Refund 50.00"))
     assert first is not None
     assert second is not None
     assert (first.words, second.words) == (("p1.w1",), ("p1.w3",))
@@ -105,7 +105,7 @@ def test_quote_chooses_between_equal_values() -> None:
 
 def test_value_on_a_later_page_has_a_range_into_the_document() -> None:
     document = _document("First page", "Total 119.00")
-    found = locate(119.0, NUMBER, document)
+    found = locate(document, 119.0, leaf=NUMBER)
     assert found is not None
     assert found.range is not None
     markdown = "\n\n".join(page.markdown for page in document.pages)
@@ -113,4 +113,4 @@ def test_value_on_a_later_page_has_a_range_into_the_document() -> None:
 
 
 def test_part_of_a_word_is_not_the_value() -> None:
-    assert locate("art", STRING, _document("a part of it")) is None
+    assert locate(_document("a part of it"), "art", leaf=STRING) is None

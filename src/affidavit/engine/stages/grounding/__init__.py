@@ -1,0 +1,1 @@
+"""Find where values stand among the words: by letters, as numbers and dates, and over misread letters."""
