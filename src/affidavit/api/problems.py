@@ -123,6 +123,13 @@ _JOB: Final[Mapping[str, Kind]] = {
         None, "Image too long or too wide", "Send it at a lower resolution, or in parts."
     ),
     "OUTPUT_TOO_LARGE": Kind(None, "Output too large", "Ask for fewer pages with options.pages."),
+    "FORM_VALUE_INVALID": Kind(None, "Value does not fit the field", "Give one that the field takes."),
+    "FORM_FIELD_UNKNOWN": Kind(None, "No such form field", "Use a name that the action detect tells."),
+    "FORM_FIELD_AMBIGUOUS": Kind(None, "Several form fields", "Use the field's name, not its label."),
+    "FORM_FIELD_READ_ONLY": Kind(None, "Form field is read-only", "Leave it out, or set allow_read_only."),
+    "FORM_SIGNED": Kind(None, "Document is signed", "Set allow_signed to change a copy all the same."),
+    "FORM_NOT_WRITABLE": Kind(None, "No form to fill in", "Send a PDF whose fields detect tells."),
+    "FORM_TOO_LARGE": Kind(None, "Too many form fields", "Send its pages in parts."),
     "OCR_UNAVAILABLE": Kind(None, "OCR engine unavailable", "Choose another of /v1/capabilities."),
     "OCR_FAILED": Kind(None, "OCR failed", "Submit it again."),
     "PAGE_FAILED": Kind(None, "A page failed", "Set options.allow_partial to take the others."),

@@ -10,11 +10,18 @@
      │   ├─ PasswordIncorrect   PASSWORD_INCORRECT
      │   ├─ PageRangeInvalid    PAGE_RANGE_INVALID
      │   ├─ SchemaInvalid       SCHEMA_INVALID
-     │   └─ CorrectionsInvalid  REVIEW_CORRECTIONS_INVALID
+     │   ├─ CorrectionsInvalid  REVIEW_CORRECTIONS_INVALID
+     │   ├─ FormRefused         FORM_VALUE_INVALID
+     │   │   ├─ FormFieldUnknown    FORM_FIELD_UNKNOWN
+     │   │   ├─ FormFieldAmbiguous  FORM_FIELD_AMBIGUOUS
+     │   │   └─ FormFieldReadOnly   FORM_FIELD_READ_ONLY
+     │   ├─ FormSigned          FORM_SIGNED
+     │   └─ FormNotWritable     FORM_NOT_WRITABLE
      ├─ LimitExceeded       a limit of this installation
      │   ├─ PageLimitExceeded   TOO_MANY_PAGES
      │   ├─ PixelLimitExceeded  TOO_MANY_PIXELS
      │   ├─ SideLimitExceeded   IMAGE_SIDE_TOO_LONG
+     │   ├─ FormTooLarge        FORM_TOO_LARGE
      │   └─ OutputLimitExceeded OUTPUT_TOO_LARGE
      ├─ ReadingError        the engine could not do its part
      │   ├─ OcrUnavailable      OCR_UNAVAILABLE
@@ -154,6 +161,56 @@ class CorrectionsInvalid(InputError):
         self.faults = tuple(faults)
 
 
+class FormRefused(InputError):
+    """Values of a form that cannot be filled in; nothing was written. `name` is the caller's own."""
+
+    code = "FORM_VALUE_INVALID"
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"values['{name[:200]}']: {reason}.")
+        self.name = name
+
+
+class FormFieldUnknown(FormRefused):
+    code = "FORM_FIELD_UNKNOWN"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name, "no field has this name or label; the action 'detect' tells those there are")
+
+
+class FormFieldAmbiguous(FormRefused):
+    code = "FORM_FIELD_AMBIGUOUS"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name, "several fields have this label; use the name of one")
+
+
+class FormFieldReadOnly(FormRefused):
+    code = "FORM_FIELD_READ_ONLY"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name, "the field is read-only; set allow_read_only to change it all the same")
+
+
+class FormSigned(InputError):
+    code = "FORM_SIGNED"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The document is signed, and a change would break its signatures. "
+            "Set allow_signed to write a changed copy all the same."
+        )
+
+
+class FormNotWritable(InputError):
+    """There is no PDF with fields to write into; `reason` says why."""
+
+    code = "FORM_NOT_WRITABLE"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"This document cannot be filled in: {reason}.")
+
+
 class LimitExceeded(EngineError):
     """A limit of this installation was passed; the message names the limit and the value."""
 
@@ -189,6 +246,13 @@ class SideLimitExceeded(LimitExceeded):
             "Send it at a lower resolution, or in parts.",
             page=page,
         )
+
+
+class FormTooLarge(LimitExceeded):
+    code = "FORM_TOO_LARGE"
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(f"The form has more than {limit} places to write. Send its pages in parts.")
 
 
 class OutputLimitExceeded(LimitExceeded):
