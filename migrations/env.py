@@ -12,6 +12,8 @@ import affidavit.accounts.models
 import affidavit.documents.models
 import affidavit.infra.idempotency
 import affidavit.jobs.models
+import affidavit.jobs.review_models
+import affidavit.templates.models
 import affidavit.webhooks.models  # noqa: F401
 from affidavit.infra.db import Base
 

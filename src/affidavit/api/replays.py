@@ -68,6 +68,7 @@ def _parts(submission: Submission, secret: bytes) -> dict[str, object]:
         "deadline_seconds": submission.deadline.total_seconds() if submission.deadline else None,
         "webhook": _identify_webhook(submission.webhook, secret),
         "parameters": dict(submission.parameters) or None,
+        "review": submission.review.model_dump() if submission.review else None,
     }
 
 

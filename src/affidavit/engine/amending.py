@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import pairwise
 from statistics import mean
 from typing import Annotated, Any, Final
 
@@ -28,6 +29,10 @@ CERTAIN: Final = 100  # of what a person has said
 MAX_ITEMS: Final = 10_000  # of one array
 
 Path = tuple[Step, ...]
+
+
+class _Misplaced(ValueError):
+    """A path that names nothing which can be corrected so."""
 
 
 class CitedPlace(Frozen):
@@ -150,13 +155,13 @@ class _Amendment:
         elif isinstance(holder, list) and isinstance(last, int):
             _put(holder, last, value)
         else:
-            raise ValueError("names no place in the data")
+            raise _Misplaced("names no place in the data")
         self.changed[path] = self._field(value, leaf, correction.citation)
 
     def _holder(self, path: Path) -> Any:
         """Return what holds the last step, made on the way where the schema has it."""
         here: Any = self.data
-        for step, following in zip(path, path[1:], strict=False):
+        for step, following in pairwise(path):
             fresh: Any = [] if isinstance(following, int) else {}
             if isinstance(here, dict) and isinstance(step, str):
                 if here.get(step) is None:
@@ -167,13 +172,13 @@ class _Amendment:
                     _put(here, step, fresh)
                 here = _item(here, step)
             else:
-                raise ValueError("names no place in the data")
+                raise _Misplaced("names no place in the data")
         return here
 
     def _remove(self, path: Path) -> None:
         holder, last = self._holder(path), path[-1]
         if not isinstance(holder, list) or not isinstance(last, int):
-            raise ValueError("names no item of an array, and only items can be removed")
+            raise _Misplaced("names no item of an array, and only items can be removed")
         _item(holder, last)
         holder[last] = _Gone()
         self.removed.append(path)
@@ -191,7 +196,7 @@ class _Amendment:
             return self._pointed(place)
         if place.quote is not None and self.locator is not None:
             quoted = Leaf(path=("quote",), name="quote", type=LeafType.STRING)
-            return self.locator.locate(value, leaf, near=place.quote) or self.locator.locate(
+            return self.locator.locate(value, leaf, quote=place.quote) or self.locator.locate(
                 place.quote, quoted
             )
         return None
@@ -256,7 +261,7 @@ def _leaf_at(node: Node, path: Path) -> Leaf:
             case _:
                 raise ValueError("is no field of the schema")
     if not isinstance(node, Leaf):
-        raise ValueError("is no single field; correct the fields in it")
+        raise _Misplaced("is no single field; correct the fields in it")
     return node
 
 
@@ -290,7 +295,7 @@ def _item(items: list[Any], at: int) -> Any:
     if at >= len(items):
         raise ValueError(f"is beyond the array's {len(items)} items; the next one has index {len(items)}")
     if isinstance(items[at], _Gone):
-        raise ValueError("is in an item that is removed")
+        raise _Misplaced("is in an item that is removed")
     return items[at]
 
 

@@ -40,7 +40,7 @@ def _step(path: str, at: int, *, is_first: bool) -> tuple[Step, int]:
         name, end = json.JSONDecoder().raw_decode(path, at + 1)
         if isinstance(name, str) and path.startswith("]", end):
             return name, end + 1
-    elif is_first or path.startswith(".", at):
-        if found := _NAME.match(path, at if is_first else at + 1):
-            return found[0], found.end()
+    start = at if is_first else at + 1
+    if (is_first or path.startswith(".", at)) and (found := _NAME.match(path, start)):
+        return found[0], found.end()
     raise ValueError("is not a path such as total, seller.name or lines[0].quantity")

@@ -134,6 +134,7 @@ def draft_job(
             "store": submission.store,
             "spec": {"options": options, "json_schema": submission.json_schema}
             | ({"parameters": dict(submission.parameters)} if submission.parameters else {})
+            | ({"review": submission.review.model_dump()} if submission.review else {})
             # One that the caller chose stays as it is, whatever the page count says later.
             | ({"deadline_seconds": own_deadline.total_seconds()} if own_deadline else {}),
             "source": source,

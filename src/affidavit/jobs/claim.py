@@ -101,6 +101,14 @@ class ReadPage:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredBlob:
+    """A result that lies in the blob store."""
+
+    sha256: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
 class MadeFile:
     """A file that the job made and whose blob is stored."""
 

@@ -13,6 +13,7 @@ from affidavit.documents import references
 from affidavit.documents.models import Document, PageCheckpoint
 from affidavit.infra import metrics
 from affidavit.jobs.models import Job, JobArtifact
+from affidavit.jobs.review_gate import forget_reviews
 from affidavit.jobs.status import JobStatus
 from affidavit.jobs.transitions import cancel_children, cancel_queued, move
 
@@ -77,6 +78,7 @@ async def purge_result(
 ) -> None:
     """Drop a job's result and files, and its source if that came inline; the result then answers 410."""
     await references.drop(session, environment_id, job_id, grace=grace)
+    await forget_reviews(session, environment_id, [job_id])
     await session.execute(delete(JobArtifact).where(JobArtifact.job_id == job_id))
     statement = (
         update(Job)

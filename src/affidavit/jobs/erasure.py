@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from affidavit.documents import references
 from affidavit.documents.repository import NO_GRACE, drop_pages
 from affidavit.documents.tombstone import Kind, Purged, tally
+from affidavit.jobs.review_gate import forget_reviews
 from affidavit.webhooks import erasure as webhooks
 
 _Found = dict[str, list[Purged]]  # by the job in whose name it was purged
@@ -25,6 +26,7 @@ ERASED: Final = "The text of this error was erased with the content of its job."
 # A job needs its document and pages until they are purged; it keeps neither for another that is erased.
 _HELD: Final = text("""
 SELECT j.id AS job_id, j.result_sha256, j.result_size_bytes, j.purged_at IS NULL AS has_result,
+    v.machine_sha256, v.machine_size_bytes,
     d.id AS document_id, d.sha256, d.size_bytes,
     d.inline AND d.deleted_at IS NULL AND NOT EXISTS (
         SELECT FROM jobs o
@@ -35,6 +37,7 @@ SELECT j.id AS job_id, j.result_sha256, j.result_size_bytes, j.purged_at IS NULL
         WHERE e.environment_id = :environment_id AND e.sha256 = d.sha256
           AND o.purged_at IS NULL AND o.id <> ALL(CAST(:job_ids AS text[]))) AS has_pages
 FROM jobs j LEFT JOIN documents d ON d.id = j.document_id AND d.environment_id = j.environment_id
+    LEFT JOIN reviews v ON v.job_id = j.id AND v.environment_id = j.environment_id
 WHERE j.environment_id = :environment_id AND j.id = ANY(CAST(:job_ids AS text[]))
 ORDER BY j.id
 """)
@@ -95,6 +98,7 @@ async def erase(
     tombstones = {job_id: tally(blobs) for job_id, blobs in purged.items()}
     await session.execute(_BURY_JOBS, {**ours, "by": by, "purged": tombstones, "erased": ERASED})
     await session.execute(_FORGET_TASKS, ours)
+    await forget_reviews(session, environment_id, job_ids)
     await webhooks.erase(session, environment_id, job_ids)
 
 
@@ -122,6 +126,7 @@ async def _drop_pages(
 
 
 def _result(row: Row[Any]) -> list[Purged]:
-    if not row.has_result or row.result_sha256 is None:
+    if not row.has_result:
         return []
-    return [Purged(Kind.RESULT, row.result_sha256, row.result_size_bytes)]
+    held = {row.machine_sha256: row.machine_size_bytes, row.result_sha256: row.result_size_bytes}
+    return [Purged(Kind.RESULT, sha256, size) for sha256, size in held.items() if sha256 is not None]

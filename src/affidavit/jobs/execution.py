@@ -31,10 +31,12 @@ from affidavit.jobs.claim import (
     MadeFile,
     Report,
     SourceDocument,
+    StoredBlob,
     backoff,
 )
 from affidavit.jobs.ending import end
 from affidavit.jobs.models import Job, JobArtifact
+from affidavit.jobs.review_gate import open_review
 from affidavit.jobs.source import SEALED
 from affidavit.jobs.status import JobStatus, TaskKind, TaskStatus
 from affidavit.jobs.transitions import CLAIM, lock_parent, move_task
@@ -179,10 +181,11 @@ async def complete(
     pages: int,
     policy: ExecutionPolicy,
     artifacts: Sequence[MadeFile] = (),
+    flagged: Sequence[str] = (),
 ) -> None:
     """Commit the result and files, which lie in the blob store already: once, or not at all.
 
-    Raises Fenced.
+    With fields that are `flagged` a person decides first. Raises Fenced.
     """
     async with db.begin(SYSTEM) as session:
         await tasks.note(session, held, news, reading_key)
@@ -196,15 +199,21 @@ async def complete(
         counts: dict[str, Any] = {}
         if held.kind is TaskKind.READ:  # it is all of its document, and has shown nothing of it yet
             counts = {"pages_done": news.pages_done, "pages_failed": len(news.failed)}
+        columns = {"percent": 100, **counts}
+        result = StoredBlob(result_sha256, result_size_bytes)
+        if flagged:
+            opened = await open_review(session, held, flagged, reading_key, result, columns)
+            if opened is None:
+                raise Fenced
+            return
         moved = await end(
             session,
             held.job_id,
             JobStatus.COMPLETED,
             is_parent_locked=True,
-            percent=100,
-            **counts,
-            result_sha256=result_sha256,
-            result_size_bytes=result_size_bytes,
+            **columns,
+            result_sha256=result.sha256,
+            result_size_bytes=result.size_bytes,
             result_expires_at=policy.result_ttl if held.store else policy.unstored_ttl,
         )
         if moved is None:

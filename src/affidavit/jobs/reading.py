@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Collection, Coroutine, Mapping
+from collections.abc import Collection, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
@@ -20,7 +20,7 @@ from affidavit.infra.blobs import BlobStore
 from affidavit.infra.db import Database, is_unavailable
 from affidavit.infra.queue import Doorbell
 from affidavit.jobs import execution
-from affidavit.jobs.claim import Claim, ExecutionPolicy, MadeFile, ReadPage, Report
+from affidavit.jobs.claim import Claim, ExecutionPolicy, MadeFile, ReadPage, Report, StoredBlob
 from affidavit.jobs.status import TaskKind
 from affidavit.jobs.workspace import OutputRejected, Workspace
 
@@ -41,13 +41,7 @@ REQUESTS: Final = TypeAdapter(tuple[ModelRequest, ...])
 T = TypeVar("T")
 _ABANDONED: Final[set[asyncio.Future[Any]]] = set()  # the loop itself holds its tasks but weakly
 
-
-@dataclass(frozen=True, slots=True)
-class StoredBlob:
-    """A result that lies in the blob store."""
-
-    sha256: str
-    size_bytes: int
+MOST_FLAGGED: Final = 500  # paths; the child says 200 at most
 
 
 @dataclass(slots=True)
@@ -70,6 +64,7 @@ class Reading:
     done: set[int] = field(default_factory=set)
     failed: dict[int, dict[str, Any]] = field(default_factory=dict)
     result: StoredBlob | None = None
+    flagged: tuple[str, ...] = ()
     finishes: bool = True  # whether a task that reads all of a document finishes it too
     requests: tuple[ModelRequest, ...] | None = None
     artifacts: dict[str, MadeFile] = field(default_factory=dict)  # by name, in the order that they came
@@ -122,6 +117,7 @@ class Reading:
                 case "artifact" if self._may_finish:
                     await self._artifact(message)
                 case "result" if self._may_finish:
+                    self.flagged = _paths(message.get("flagged", ()))
                     self.result = await self._store(message, self.limits.output_bytes)
                 case "requests" if self._is_asking and self.requests is None:
                     self.requests = await self._take_requests(message)
@@ -271,6 +267,10 @@ def _forget(task: asyncio.Future[Any]) -> None:
     _ABANDONED.discard(task)
     if not task.cancelled() and (error := task.exception()) is not None:
         log.info("transaction.abandoned", error=type(error).__name__)
+
+
+def _paths(value: Sequence[object]) -> tuple[str, ...]:
+    return tuple(_text(path, TEXT_LENGTH) for path in value[:MOST_FLAGGED])
 
 
 def _number(value: object, most: int) -> int:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from sqlalchemy import RowMapping, text
 
-from affidavit.engine.spec import Operation, Options
+from affidavit.engine.spec import Operation, Options, ReviewOptions
 from affidavit.errors import Conflict, FieldError, NotFound, RequestInvalid
 from affidavit.infra.db import Database
 from affidavit.jobs.earlier import source_gone
@@ -143,6 +143,7 @@ def _submission(row: Row, opener: Opener, password: str | None) -> Submission:
         metadata=row["metadata"],
         deadline=None if deadline is None else timedelta(seconds=deadline),
         webhook=_webhook(row, opener),
+        review=ReviewOptions.model_validate(spec["review"]) if "review" in spec else None,
     )
 
 

@@ -16,6 +16,7 @@ from affidavit.documents import references
 from affidavit.engine.errors import EngineError
 from affidavit.engine.media import HEAD_BYTES, media_type_of
 from affidavit.engine.ocr import programs
+from affidavit.engine.operations import needs_source
 from affidavit.engine.spec import Limits, OcrOptions, Operation, Options, Spec, select_pages
 from affidavit.infra import metrics
 from affidavit.infra.blobs import BlobStore
@@ -27,9 +28,9 @@ from affidavit.infra.queue import Doorbell
 from affidavit.infra.sandbox import Ending, Outcome, SandboxHost, Walls
 from affidavit.jobs import execution, verdict
 from affidavit.jobs.asking import Asking, Models, model_for
-from affidavit.jobs.claim import Claim, ExecutionPolicy, SourceDocument
+from affidavit.jobs.claim import Claim, ExecutionPolicy, SourceDocument, StoredBlob
 from affidavit.jobs.ending import private_reading_key
-from affidavit.jobs.reading import Reading, StoredBlob
+from affidavit.jobs.reading import Reading
 from affidavit.jobs.slots import Slots
 from affidavit.jobs.source import source_url
 from affidavit.jobs.status import TaskKind
@@ -194,6 +195,7 @@ class Steps:
             "page_count": held.page_count,
             "pages": good,
             "failed": failed,
+            "filename": None if held.document is None else held.document.filename,
         }
         if self.shop.models is not None and (model := self._model(spec)) is not None:
             asking = Asking(self.shop.models, model, spec, held)
@@ -220,12 +222,7 @@ class Steps:
     async def _run_child(
         self, request: Mapping[str, object], reading: Reading, profile: Profile = PARSE
     ) -> Outcome:
-        held, document = self.held, None
-        if held.kind is TaskKind.READ:
-            assert held.document is not None
-            document = await self.workspace.put_document(
-                self.shop.blobs, held.environment_id, held.document.sha256
-            )
+        held, document = self.held, await self._document()
         outcome = await self.shop.host.run(
             request,
             document=document,
@@ -241,6 +238,17 @@ class Steps:
             )
         return outcome
 
+    async def _document(self) -> Path | None:
+        """Put the file where the child is given it, if it needs it: to read, or to finish some operations."""
+        held = self.held
+        parameters = held.spec.get("parameters", {})
+        if held.kind is not TaskKind.READ and not needs_source(Operation(held.operation), parameters):
+            return None
+        assert held.document is not None
+        if not self.workspace.document.exists():
+            await self.workspace.put_document(self.shop.blobs, held.environment_id, held.document.sha256)
+        return self.workspace.document
+
     async def _complete(self, reading: Reading, result: StoredBlob) -> None:
         news, pages = reading.news(), len(reading.selected or ())
         await self._commit(
@@ -254,6 +262,7 @@ class Steps:
                 pages=pages,
                 policy=self.shop.policy,
                 artifacts=tuple(reading.artifacts.values()),
+                flagged=reading.flagged,
             )
         )
         seconds = self.held.age_seconds + time.monotonic() - self.held.asked_at

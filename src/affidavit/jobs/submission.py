@@ -8,7 +8,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import Any, Final
 
-from affidavit.engine.spec import Operation, Options
+from affidavit.engine.spec import Operation, Options, ReviewOptions
 
 
 class Priority(StrEnum):
@@ -87,6 +87,7 @@ class Submission:
     metadata: Mapping[str, str] = field(default_factory=dict)
     deadline: timedelta | None = None
     webhook: WebhookRef | None = None
+    review: ReviewOptions | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,123 @@
+"""Apply corrections to a stored result, behind the same walls as reading: the API's side of `review_task`."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from affidavit.errors import FieldError, RequestInvalid, Unavailable
+from affidavit.infra.blobs import BlobStore
+from affidavit.infra.bubblewrap import Wrapping
+from affidavit.infra.ids import new_id
+from affidavit.infra.sandbox import Identity, SandboxHost, Walls
+from affidavit.jobs.claim import StoredBlob
+from affidavit.jobs.workspace import OutputRejected, Workspace, open_workspace
+
+ENTRY: Final = "affidavit.engine.review_task:run"
+MACHINE: Final = "machine.json.zst"  # as the entry calls it
+INVALID: Final = "REVIEW_CORRECTIONS_INVALID"
+AT_ONCE: Final = 2  # each is a process of its own, for a second or two
+
+
+@dataclass(frozen=True, slots=True)
+class Amendment:
+    """What to amend: the machine's result, the pages it was read from, and all corrections."""
+
+    environment_id: str
+    machine_sha256: str
+    pages: Mapping[int, str]
+    schema: Mapping[str, Any]
+    corrections: Sequence[Mapping[str, Any]]
+
+
+@dataclass(slots=True)
+class Amender:
+    """Makes amended results. Reviews are rare, so each has a host of its own that ends with it."""
+
+    blobs: BlobStore
+    scratch: Path
+    walls: Walls
+    user: Identity | None
+    wrapping: Wrapping
+    readable: tuple[Path, ...]
+    limit: int  # bytes of a result
+    _gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+
+    async def amend(self, wanted: Amendment) -> StoredBlob:
+        """Return the amended result, stored but not yet referenced.
+
+        Raises RequestInvalid REVIEW_CORRECTIONS_INVALID with an error for each correction at fault,
+        Unavailable when the child did not do it, and what the stores raise.
+        """
+        async with self._gate, self._folder() as workspace:
+            machine = workspace.inner / MACHINE
+            await self.blobs.materialize(wanted.environment_id, wanted.machine_sha256, machine)
+            lost = await workspace.put_pages(self.blobs, wanted.environment_id, wanted.pages)
+            pages = [] if lost else sorted(wanted.pages)
+            return await self._run(wanted, workspace, pages)
+
+    def _folder(self) -> Any:
+        return open_workspace(self.scratch, new_id("review"))
+
+    async def _run(self, wanted: Amendment, workspace: Workspace, pages: list[int]) -> StoredBlob:
+        request = {
+            "schema": wanted.schema,
+            "corrections": list(wanted.corrections),
+            "pages": pages,
+            "limit": self.limit,
+        }
+        said = _Said()
+        host = self._host(workspace)
+        try:
+            outcome = await host.run(
+                request, document=None, workspace=workspace.inner, walls=self.walls, on_message=said.hear
+            )
+        finally:
+            await host.close()
+            await asyncio.to_thread(shutil.rmtree, self._host_folder(workspace), ignore_errors=True)
+        if outcome.failure is not None and outcome.failure.code == INVALID:
+            raise RequestInvalid(outcome.failure.message, code=INVALID, errors=said.faults)
+        if outcome.failure is not None or said.result is None:
+            raise Unavailable("The corrections could not be applied now. Send the review again.")
+        return await self._store(wanted.environment_id, workspace, said.result)
+
+    async def _store(self, environment_id: str, workspace: Workspace, told: Mapping[str, Any]) -> StoredBlob:
+        try:
+            size = int(told["size"])
+            content = await workspace.take(str(told["file"]), size, str(told["sha256"]), self.limit)
+        except (KeyError, TypeError, ValueError, OutputRejected):
+            raise Unavailable("The corrections could not be applied now. Send the review again.") from None
+        return StoredBlob(await self.blobs.put_bytes(environment_id, content), size)
+
+    def _host(self, workspace: Workspace) -> SandboxHost:
+        return SandboxHost(
+            entry=ENTRY,
+            warm_up=None,
+            environment={},
+            user=self.user,
+            scratch=self._host_folder(workspace),
+            readable=self.readable,
+            wrapping=self.wrapping,
+        )
+
+    def _host_folder(self, workspace: Workspace) -> Path:
+        return workspace.outer.with_name(f"{workspace.outer.name}-host")
+
+
+@dataclass(slots=True)
+class _Said:
+    """What a child has told."""
+
+    result: Mapping[str, Any] | None = None
+    faults: list[FieldError] = field(default_factory=list)
+
+    async def hear(self, message: Mapping[str, Any]) -> None:
+        match message["type"]:
+            case "result":
+                self.result = message
+            case "fault":
+                self.faults.append(FieldError(str(message["path"]), str(message["message"]), "correction"))
