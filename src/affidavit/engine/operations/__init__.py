@@ -52,6 +52,15 @@ def entry_of(operation: Operation) -> Entry | None:
     return _BY_OPERATION.get(operation)
 
 
+def needs_source(operation: Operation, parameters: Mapping[str, Any]) -> bool:
+    """Tell whether the bytes of the file are needed once its pages were read."""
+    entry = entry_of(operation)
+    if entry is None:
+        return False
+    steps = parameters.get("steps", ()) if operation is Operation.PIPELINE else ()
+    return entry.needs_source or any(needs_source(Operation(step["operation"]), step) for step in steps)
+
+
 def served() -> tuple[Operation, ...]:
     """Return the operations that can be asked for."""
     return Operation.PARSE, Operation.EXTRACT, *_BY_OPERATION
