@@ -4,8 +4,8 @@ Every value comes with the words that it was read from. What nothing speaks for 
 """
 
 from affidavit.engine.stages.fields.extraction import Extraction, extract
-from affidavit.engine.stages.fields.parties import country_code
 from affidavit.engine.stages.fields.plans import labels_of_concepts
+from affidavit.engine.stages.fields.towns import country_code
 from affidavit.engine.stages.values.dates import months
 
 __all__ = ["Extraction", "extract", "warm_up"]

@@ -46,7 +46,10 @@ def favour_sums(
         agreeing |= found
         settled |= {key for key, _ in found} if len(found) == len(keys) else set()
     for concept in (LINE_SUM, NET_TOTAL):
-        agreeing |= _equal_to(line_sum, by_concept.get(concept, ""), options)
+        key = by_concept.get(concept, "")
+        equal = set() if key in settled else _equal_to(line_sum, key, options)
+        agreeing |= equal
+        settled |= {key for key, _ in equal}
 
     def factor(key: str, at: int) -> float:
         return AGREEING if (key, at) in agreeing else DISAGREEING if key in settled else 1.0

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from affidavit.engine.schema import Leaf
+from affidavit.engine.stages.fields.addresses import grown_address
 from affidavit.engine.stages.fields.choices import choice_spans
 from affidavit.engine.stages.fields.labels import Hit
 from affidavit.engine.stages.fields.lexicon import Kind
@@ -20,6 +21,7 @@ BELOW_HEIGHTS = 5.0  # and word heights
 MIN_SCORE = 0.2
 KEPT = 8  # candidates per leaf
 NO_NAME = 0.3
+PARTY_LABEL = 0.75  # what stands by a party's label may also be its number or its street
 WEAK_LABEL = 0.85  # under it a label may also mean something else
 TITLED = 0.95  # a weak label behind the title that completes it
 MIN_TITLE = 5  # letters
@@ -66,6 +68,8 @@ class Finder:
     def _strength(self, hit: Hit, plan: Plan) -> float:
         """Return how strongly a label means the leaf; `Invoice ... No.` in one row says it together."""
         strength = hit.strength(plan.keys)
+        if plan.party and plan.party in plan.keys and hit.keys.get(plan.party, 0.0) >= strength:
+            strength *= PARTY_LABEL
         if not 0 < strength < WEAK_LABEL or plan.concept is None:
             return strength
         row = self._rows[hit.segment.row]
@@ -144,6 +148,10 @@ class Finder:
             found: Sequence[Span] = choice_spans(segment, plan.leaf)
         elif self._spans.has_grammar(plan.kind):
             found = self._spans.of(segment, plan.kind)
+        elif plan.kind is Kind.ADDRESS:
+            address = grown_address(self._view, segment, start, self._starts_with_label)
+            yield from (address,) if address else ()
+            return
         else:
             found = self._texts(segment, start)
         for span in found:
@@ -151,10 +159,15 @@ class Finder:
                 yield _as_name(span) if plan.kind is Kind.PARTY else span
 
     def _texts(self, segment: Segment, start: int) -> list[Span]:
-        """Return what is left of a segment, up to the next label in it, as one value."""
+        """Return what is left of a segment, up to the next label in it, as one value.
+
+        Words before a label with a colon belong to that label, unless they follow another one.
+        """
         ends = [
             hit.start for hit in self._labelled.get(id(segment), ()) if hit.start > start and hit.has_colon
         ]
+        if ends and start == 0:
+            return []
         text = segment.text[start : min(ends, default=len(segment.text))]
         body = text.strip(" \t:;,|-\u2013")
         if not any(char.isalnum() for char in body):

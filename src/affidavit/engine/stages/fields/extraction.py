@@ -22,11 +22,13 @@ from affidavit.engine.schema_check import Schema
 from affidavit.engine.stages.fields.arithmetic import favour_sums
 from affidavit.engine.stages.fields.assembly import Items, check, fill
 from affidavit.engine.stages.fields.assignment import assign
+from affidavit.engine.stages.fields.belonging import Belonging
 from affidavit.engine.stages.fields.candidates import WEAK_LABEL, Candidate, Finder, lowered
 from affidavit.engine.stages.fields.citation import cite, match_of
 from affidavit.engine.stages.fields.confidence import confidence_of
 from affidavit.engine.stages.fields.labels import find_labels, phrases_of
 from affidavit.engine.stages.fields.lexicon import LINE_AMOUNT, PREPAID, STANDS_FOR, Kind
+from affidavit.engine.stages.fields.ownership import parties_of, with_owners
 from affidavit.engine.stages.fields.plans import Plan, plan_leaf
 from affidavit.engine.stages.fields.records import Record, RecordFinder
 from affidavit.engine.stages.fields.scalars import scalar_items
@@ -95,13 +97,15 @@ class _Rules:
 
     def __init__(self, document: Document, compiled: CompiledSchema) -> None:
         self._compiled = compiled
-        self._plans = {plan.key: plan for plan in map(plan_leaf, compiled.leaves)}
+        plans = with_owners([plan_leaf(leaf) for leaf in compiled.leaves])
+        self._plans = {plan.key: plan for plan in plans}
         self._view = View(document)
         self._spans = Spans(self._view)
-        phrases = phrases_of(list(self._plans.values()))
+        phrases = phrases_of(plans)
         self._hits = find_labels(self._view, phrases)
         self._records = RecordFinder(self._view, self._spans, phrases, self._hits)
-        self._sources = Sources(self._view, self._spans, self._hits)
+        self._belonging = Belonging(self._view, self._hits, parties_of(plans))
+        self._sources = Sources(self._view, self._spans, self._belonging)
 
     def run(self) -> tuple[dict[Path, FieldValue], Items]:
         records, used_rows = self._find_records()
@@ -132,9 +136,9 @@ class _Rules:
         """Return what is left of a score when the value may belong to someone or something else."""
         label = candidate.label
         if plan.party:
-            return self._sources.affinity(candidate, plan.party)
+            return self._belonging.affinity(candidate, plan.party)
         is_vague = label is not None and label.strength(plan.keys) < WEAK_LABEL
-        if plan.kind is Kind.CODE and is_vague and self._sources.role_near(candidate.span):
+        if plan.kind is Kind.CODE and is_vague and self._belonging.role_near(candidate.span):
             return VAGUE_BY_PARTY
         return 1.0
 
@@ -184,8 +188,13 @@ class _Rules:
             if isinstance(array.item, ObjectNode):
                 plans = [self._plans[plan_leaf(leaf).key] for leaf in _flat_leaves(array.item)]
                 records[array.path], rows = self._records.records(plans)
-                used |= rows
+                used |= self._rows_up_to_last(rows, records[array.path])
         return records, used
+
+    def _rows_up_to_last(self, rows: frozenset[int], records: Sequence[Record]) -> frozenset[int]:
+        """Return the table's rows as far as its items go: what follows them is free to be a header field."""
+        ends = [self._view.row_of(each.span.tokens[-1]) for record in records for each in record.values()]
+        return frozenset(row for row in rows if row <= max(ends, default=-1))
 
     def _amounts(self) -> frozenset[Decimal]:
         """Return the amounts with cents or a currency that the last pages print."""

@@ -10,6 +10,7 @@ from itertools import islice
 from rapidfuzz import fuzz, process
 
 from affidavit.engine.result import BoundingBox, PageSource
+from affidavit.engine.stages.fields.ownership import party_labels
 from affidavit.engine.stages.fields.phrases import label_key
 from affidavit.engine.stages.fields.plans import Plan, labels_of_concepts
 from affidavit.engine.stages.fields.view import Segment, Token, View, union
@@ -67,6 +68,8 @@ def phrases_of(plans: Sequence[Plan]) -> Phrases:
             if label:
                 keys = phrases.setdefault(label, {})
                 keys[plan.key] = max(keys.get(plan.key, 0.0), strength)
+    for label, party in party_labels(plans).items():
+        phrases.setdefault(label, {})[party] = 1.0
     return phrases
 
 

@@ -26,6 +26,7 @@ class Kind(StrEnum):
     VAT_ID = "vat_id"
     PHONE = "phone"
     PARTY = "party"
+    ADDRESS = "address"
     STREET = "street"
     POSTCODE = "postcode"
     CITY = "city"
@@ -67,8 +68,7 @@ PREPAID = "prepaid"
 AMOUNT_DUE = "amount_due"
 ISSUE_DATE = "issue_date"
 
-PARTIES = (SELLER, BUYER, "ship_to")
-PARTY_PARTS = frozenset({"name", "street", "postcode", "city", "country"})
+ADDRESS_PARTS = frozenset({"name", "address", "street", "postcode", "city", "country"})
 LANGUAGES = ("en", "de", "fr", "es", "it", "nl")
 
 # Where one amount is printed for both: what is due equals the total unless something was paid before.
@@ -94,6 +94,11 @@ _WORDS = _LEXICON["words"]
 
 BY_KEY = {key: _concept(key, entry) for key, entry in _LEXICON["concepts"].items()}
 CONCEPTS = tuple(BY_KEY.values())
+PARTIES = tuple(
+    each.key
+    for each in CONCEPTS
+    if each.kind is Kind.PARTY and each.scope is Scope.PARTY and each.key not in ADDRESS_PARTS
+)
 
 # A row or line that starts with one of these closes or carries a table; it is not an item of it.
 TOTAL_LABELS = tuple(_WORDS["totals"])
@@ -103,4 +108,5 @@ CHECKED = frozenset(_WORDS["checked"])
 UNCHECKED = frozenset(_WORDS["unchecked"])
 # How a company's name ends, in the countries of the six languages.
 LEGAL_FORMS = frozenset(_WORDS["legal_forms"])
+STREET_WORDS = frozenset(_WORDS["streets"])
 SALUTATIONS = frozenset(_WORDS["salutations"])

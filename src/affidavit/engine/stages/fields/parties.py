@@ -1,53 +1,45 @@
-"""Find the parties of a document: address blocks and letterheads, and whose each one is."""
+"""Find the parties of a document: blocks of name and address, senders in one line, letterheads."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-
-from babel import Locale
 
 from affidavit.engine.stages.fields.labels import Hit
 from affidavit.engine.stages.fields.lexicon import (
-    BUYER,
+    ADDRESS_PARTS,
     LEGAL_FORMS,
     PARTIES,
-    PARTY_PARTS,
     SALUTATIONS,
-    SELLER,
+    STREET_WORDS,
 )
 from affidavit.engine.stages.fields.spans import Span
+from affidavit.engine.stages.fields.towns import Town, country_code, find_town
 from affidavit.engine.stages.fields.view import Segment, View
-from affidavit.engine.stages.values.dates import LANGUAGES
 from affidavit.engine.stages.values.folding import fold
 
-LINES_ABOVE = 5  # of an address, over its town
+LINES_ABOVE = 6  # of an address, over its town
 PITCH = 2.3  # word heights from line to line in one block; single spacing is 1.0 to 1.5
 PITCH_TO_NAME = 3.2  # the name may stand a little apart from the street
+BLANK_LINE = 1.5  # of the distance between lines, from which on a line is left out
 LABEL_SHARE = 0.85  # of a line's letters, from which on it is only a label
 TOP = 0.35  # of the page, in which a letterhead stands
-FOOT = 0.85
+LONGEST_NAME = 9  # words
+INCOMPLETE = 0.4  # of the score, at most, for what an address lacks
+PLAIN_NAME = 0.6  # what a first line without a legal form is worth beside one with
 
-_CITY = r"(?P<city>[^\W\d_][^\d,;|•·@]{1,40}?)"
-_TOWNS = (
-    re.compile(
-        r"^(?:(?P<land>[A-Z]{1,3})[-\u2013 ]\s?)?(?P<postcode>\d{5}|\d{4}(?:\s?[A-Z]{2})?(?=\s+[A-Z]))"
-        rf"\s+{_CITY}\s*$"
-    ),
-    re.compile(rf"^{_CITY},?\s+(?P<postcode>[A-Z]{{1,2}}\d[A-Z\d]?\s?\d[A-Z]{{2}})$"),
-    re.compile(rf"^{_CITY},?\s+(?P<state>[A-Z]{{2}})\.?,?\s+(?P<postcode>\d{{5}}(?:-\d{{4}})?)$"),
-)
 _SEPARATOR = re.compile(r"\s*[,;|•·●*]\s+|\s+[-\u2013\u2022\u00b7\u25cf]\s+")
-
 
 HitsByRow = Mapping[int, Sequence[Hit]]
 
 
 @dataclass(frozen=True, slots=True)
 class Party:
-    """A name with an address. `parts` are spans by name, street, postcode, city, country."""
+    """A name with an address. `parts` are spans by name, address, street, postcode, city, country.
+
+    `roles` says how surely it is whose, 0 to 1, by the keys of parties.
+    """
 
     parts: Mapping[str, Span]
     is_one_line: bool
@@ -59,116 +51,164 @@ class Party:
         """Return how surely this is that party, 0 to 1."""
         return self.roles.get(party, 0.0)
 
+    @property
+    def completeness(self) -> float:
+        """How whole the address is, up to 1: a town alone may be a bank's or a court's."""
+        whole = sum(part in self.parts for part in ("name", "street", "postcode", "city")) / 4
+        return 1 - INCOMPLETE * (1 - whole)
 
-def find_parties(view: View, hits: Sequence[Hit]) -> list[Party]:
-    """Return the parties with an address, in order, each with its likely roles."""
-    by_row: dict[int, list[Hit]] = {}
-    for hit in hits:
-        by_row.setdefault(hit.segment.row, []).append(hit)
-    found = [
-        party
-        for at, segment in enumerate(view.segments)
-        for party in [_one_line(segment) or _block(view, at, by_row)]
-        if party
-    ]
-    return _with_roles(view, found, by_row)
+    @property
+    def first(self) -> Segment:
+        """The segment in the topmost row."""
+        return min((span.segment for span in self.parts.values()), key=lambda segment: segment.row)
 
 
-def find_letterhead(view: View) -> Span | None:
-    """Return the first company name, known by its legal form, in the head of the first page."""
+def find_blocks(view: View, hits: HitsByRow) -> list[Party]:
+    """Return the names with an address, in order, without roles."""
+    found = (_one_line(segment) or _block(view, at, hits) for at, segment in enumerate(view.segments))
+    return [party for party in found if party]
+
+
+def find_letterhead(view: View, hits: HitsByRow) -> Span | None:
+    """Return who heads the first page: the first name with a company's legal form, else the first name."""
+    plain: Span | None = None
     for segment in view.segments:
         page = view.pages[segment.page]
         if segment.page != view.segments[0].page or segment.box[1] > TOP * page.height:
-            return None
-        words = fold(segment.text).replace(",", " ").split()
-        if len(words) > 1 and any(word in LEGAL_FORMS for word in words[1:]) and ":" not in segment.text:
-            return _part(segment, _SEPARATOR.split(segment.text)[0], 0.9)
-    return None
+            break
+        if not _looks_like_name(segment, hits):
+            continue
+        name = _part(segment, _SEPARATOR.split(segment.text)[0], 0.9)
+        if has_legal_form(segment.text):
+            return name
+        plain = plain or Span(segment, name.start, name.end, name.value, 0.9 * PLAIN_NAME)
+    return plain
 
 
-def country_code(text: str) -> str | None:
-    """Return the ISO 3166 alpha-2 code of a country's name in one of the known languages."""
-    return _territories().get(fold(text).strip(" .,"))
+def has_legal_form(text: str) -> bool:
+    """Tell whether a name ends as a company's, at the second word or later."""
+    words = fold(text).replace(",", " ").replace("(", " ").replace(")", " ").split()
+    return any(word in LEGAL_FORMS for word in words[1:])
 
 
-@cache
-def _territories() -> dict[str, str]:
-    names = {
-        fold(name): code
-        for language in LANGUAGES
-        for code, name in Locale(language).territories.items()
-        if len(code) == 2 and code.isalpha()
-    }
-    return names | {"usa": "US", "uk": "GB", "great britain": "GB", "holland": "NL"}
+def _looks_like_name(segment: Segment, hits: HitsByRow) -> bool:
+    text = segment.text
+    letters = sum(char.isalpha() for char in text)
+    if letters < 3 or letters * 2 < len(text) or len(segment.tokens) > LONGEST_NAME:
+        return False
+    if text.endswith(".") and not has_legal_form(text):
+        return False
+    if ":" in text or "@" in text or "www." in text.casefold() or _is_street(text):
+        return False
+    return not any(hit.segment is segment and hit.start <= 1 for hit in hits.get(segment.row, ()))
 
 
 def _one_line(segment: Segment) -> Party | None:
     """Read `Name, Street 1, 12345 Town`, as senders print over an address window or in a footer."""
     pieces = [piece for piece in _SEPARATOR.split(segment.text) if piece]
-    for at, piece in enumerate(pieces):
-        town = _town(piece)
-        if town and at >= 1:
-            parts = _town_parts(segment, piece, town)
-            street = pieces[at - 1] if any(char.isdigit() for char in pieces[at - 1]) else None
-            name = pieces[0] if at >= (2 if street else 1) else None
-            parts |= {key: _part(segment, text) for key, text in (("street", street), ("name", name)) if text}
-            return Party(
-                parts, is_one_line=True, page=segment.page, rows=(segment.row, segment.row), roles={}
-            )
+    for at in range(len(pieces) - 1, 0, -1):
+        piece = pieces[at]
+        whole = f"{pieces[at - 1]}, {piece}"  # Springfield, IL 62704
+        town, first = find_town(piece), at
+        if town is None and whole in segment.text:
+            town, piece, first = find_town(whole), whole, at - 1
+        if town and first >= 1:
+            return _of_pieces(segment, pieces[:first], piece, town)
     return None
+
+
+def _of_pieces(segment: Segment, before: Sequence[str], line: str, town: Town) -> Party:
+    parts = _town_parts(segment, line, town)
+    street = before[-1] if any(char.isdigit() for char in before[-1]) else None
+    name = before[0] if len(before) >= (2 if street else 1) else None
+    if street:
+        parts["street"] = _part(segment, street)
+        start, end = parts["street"].start, max(span.end for span in parts.values())
+        parts["address"] = Span(segment, start, end, segment.text[start:end], 1.0)
+    if name:
+        parts["name"] = _part(segment, name)
+    return Party(parts, is_one_line=True, page=segment.page, rows=(segment.row, segment.row), roles={})
 
 
 def _block(view: View, at: int, hits: HitsByRow) -> Party | None:
     segment = view.segments[at]
     text, offset = _after_label(segment, hits)
-    town = _town(text)
-    if town is None:
+    town = None if _is_labelled(segment, hits) else find_town(text)
+    lines = _lines_above(view, at, hits) if town else []
+    if town is None or not lines:
         return None
     parts = _town_parts(segment, text, town, offset)
-    lines = _lines_above(view, at, hits)
-    if not lines:
-        return None
     streets = _streets(lines)
     if streets:
         parts["street"] = _whole(streets[-1], hits)
-    names = [line for line in lines[len(streets) :] if fold(line.text).strip(" .") not in SALUTATIONS]
-    if not names:
+    rest = [line for line in lines[len(streets) :] if fold(line.text).strip(" .") not in SALUTATIONS]
+    names = [line for line in rest if not _is_number(line.text) and "www." not in line.text]
+    if names:
+        parts["name"] = _whole(names[-1], hits)
+    elif not streets:
         return None
-    parts["name"] = _whole(names[-1], hits)
     below = _line_below(view, at)
     if below and country_code(below.text):
         parts["country"] = Span(below, 0, len(below.text), country_code(below.text), 1.0)
-    rows = (names[-1].row, below.row if below else segment.row)
+    address = [line for line in reversed(lines) if line not in names[-1:] and line in [*names, *streets]]
+    parts["address"] = _joined([_whole(line, hits) for line in address], _whole(segment, hits))
+    rows = ((names or streets)[-1].row, below.row if below else segment.row)
     return Party(parts, is_one_line=False, page=segment.page, rows=rows, roles={})
 
 
+def _is_labelled(segment: Segment, hits: HitsByRow) -> bool:
+    """Tell whether a line starts with the label of something else: HRB No. 372876 is no town."""
+    mine = (hit for hit in hits.get(segment.row, ()) if hit.segment is segment and hit.start <= 1)
+    return any(_is_foreign(hit) for hit in mine)
+
+
+def _joined(lines: Sequence[Span], last: Span) -> Span:
+    """Return several lines as one value, with a comma where a line does not end in one."""
+    tokens = tuple(token for line in (*lines, last) for token in line.tokens)
+    segment = Segment(last.segment.page, last.segment.row, tokens)
+    value = ", ".join(line.text.strip(" ,") for line in (*lines, last))
+    return Span(segment, 0, len(segment.text), value, 1.0)
+
+
 def _streets(lines: Sequence[Segment]) -> list[Segment]:
-    """Return the lines with a house number directly over the town; the last line is left for the name."""
+    """Return the lines with a house number over the town, bottom up; a last line is left for the name."""
     streets: list[Segment] = []
-    for line in lines[:-1]:
-        if not any(char.isdigit() for char in line.text):
+    for at, line in enumerate(lines):
+        is_last = at == len(lines) - 1
+        if _is_number(line.text) or not any(char.isdigit() for char in line.text):
+            break
+        if is_last and not _is_street(line.text):
             break
         streets.append(line)
     return streets
 
 
-def _town(text: str) -> re.Match[str] | None:
-    found = (pattern.match(text.strip()) for pattern in _TOWNS)
-    return next((match for match in found if match), None)
+def _is_street(text: str) -> bool:
+    """Tell whether a line starts with a house number or names a street, beside a number."""
+    words = fold(text).replace(",", " ").replace(".", " ").split()
+    if not words or not any(char.isdigit() for char in text):
+        return False
+    return words[0][0].isdigit() or any(
+        word in STREET_WORDS or word.endswith(("strasse", "str", "straat", "weg", "platz", "allee", "gasse"))
+        for word in words
+    )
 
 
-def _town_parts(segment: Segment, text: str, town: re.Match[str], offset: int = 0) -> dict[str, Span]:
+def _is_number(text: str) -> bool:
+    return sum(char.isdigit() for char in text) > sum(char.isalpha() for char in text)
+
+
+def _town_parts(segment: Segment, text: str, town: Town, offset: int = 0) -> dict[str, Span]:
     start = segment.text.index(text.strip(), offset)
+    line = text.strip()
     parts = {
-        name: Span(segment, start + town.start(name), start + town.end(name), town[name].strip(), 1.0)
-        for name in ("postcode", "city")
+        name: Span(segment, start + first, start + last, line[first:last].strip(), 1.0)
+        for name, (first, last) in town.places.items()
+        if name != "land"
     }
-    if town.groupdict().get("land"):
-        code = {"D": "DE", "A": "AT", "F": "FR", "B": "BE", "I": "IT", "E": "ES", "L": "LU"}.get(
-            town["land"], town["land"]
-        )
-        if len(code) == 2:
-            parts["country"] = Span(segment, start + town.start("land"), start + town.end("land"), code, 0.9)
+    if town.country:
+        first, last = town.places["land"]
+        parts["country"] = Span(segment, start + first, start + last, town.country, 0.9)
     return parts
 
 
@@ -201,24 +241,37 @@ def _lines_above(view: View, at: int, hits: HitsByRow) -> list[Segment]:
     lines: list[Segment] = []
     below = view.segments[at]
     height = view.heights[below.page]
+    reach, tight = PITCH_TO_NAME * height, PITCH_TO_NAME * height
     for segment in reversed(view.segments[max(0, at - 60) : at]):
-        reach = PITCH if len(lines) > 1 else PITCH_TO_NAME
-        if segment.page != below.page or below.box[1] - segment.box[1] > reach * height:
+        gap = below.box[1] - segment.box[1]
+        if segment.page != below.page or gap > min(reach, tight):
             break
-        if segment.row == below.row or abs(segment.box[0] - below.box[0]) > height:
+        if segment.row == below.row or not _is_aligned(segment, below, height):
             continue
-        if len(lines) == LINES_ABOVE or _ends_block(segment, hits):
+        if len(lines) == LINES_ABOVE or _ends_block(segment, hits, is_near=bool(lines)):
             break
         lines.append(segment)
         below = segment
+        reach = PITCH * height if len(lines) > 1 else reach
+        if not _is_street(segment.text):  # a name: what stands apart over it is another block
+            tight = min(tight, max(gap, height) * BLANK_LINE)
     return lines
 
 
-def _ends_block(segment: Segment, hits: HitsByRow) -> bool:
-    """Tell whether a line is no part of an address: a label, another labelled value, a number."""
-    letters = sum(char.isalpha() for char in segment.text)
-    digits = sum(char.isdigit() for char in segment.text)
-    if digits > letters or segment.text.endswith(":") or _one_line(segment):
+def _is_aligned(one: Segment, other: Segment, height: float) -> bool:
+    """Tell whether two lines start or are centred at one place."""
+    middles = (one.box[0] + one.box[2] - other.box[0] - other.box[2]) / 2
+    return abs(one.box[0] - other.box[0]) <= height or abs(middles) <= height
+
+
+def _ends_block(segment: Segment, hits: HitsByRow, *, is_near: bool) -> bool:
+    """Tell whether a line is no part of an address: a label, another labelled value, a number.
+
+    A bare number between name and street, such as a register's, is passed over.
+    """
+    if segment.text.endswith(":") or _one_line(segment):
+        return True
+    if _is_number(segment.text) and not (is_near and len(segment.tokens) == 1 and "," not in segment.text):
         return True
     mine = [hit for hit in hits.get(segment.row, ()) if hit.segment is segment and hit.start <= 1]
     covered = sum(hit.end - hit.start for hit in hits.get(segment.row, ()) if hit.segment is segment)
@@ -231,7 +284,7 @@ def _ends_block(segment: Segment, hits: HitsByRow) -> bool:
 
 def _is_foreign(hit: Hit) -> bool:
     """Tell whether a label announces something else than a party or a part of its address."""
-    return not any(key in PARTIES or key in PARTY_PARTS for key in hit.keys)
+    return not any(key in PARTIES or key in ADDRESS_PARTS for key in hit.keys)
 
 
 def _line_below(view: View, at: int) -> Segment | None:
@@ -240,52 +293,6 @@ def _line_below(view: View, at: int) -> Segment | None:
     for segment in view.segments[at + 1 : at + 20]:
         if segment.page != above.page or segment.box[1] - above.box[1] > PITCH * height:
             return None
-        if segment.row > above.row and abs(segment.box[0] - above.box[0]) <= height:
+        if segment.row > above.row and _is_aligned(segment, above, height):
             return segment
     return None
-
-
-def _with_roles(view: View, found: Sequence[Party], hits: HitsByRow) -> list[Party]:
-    labelled = [_labelled_roles(party, hits) for party in found]
-    taken = {role for roles in labelled for role, score in roles.items() if score > 0.5}
-    parties = []
-    for party, roles in zip(found, labelled, strict=True):
-        guess = roles or _guessed_roles(view, party, found, taken)
-        parties.append(Party(party.parts, party.is_one_line, party.page, party.rows, guess))
-    return parties
-
-
-def _labelled_roles(party: Party, hits: HitsByRow) -> dict[str, float]:
-    """Return the roles that a label over, beside or inside the block's first line gives it."""
-    first = min(party.parts.values(), key=lambda span: span.segment.row).segment
-    roles: dict[str, float] = {}
-    near = [hit for row in range(first.row - 2, first.row + 1) for hit in hits.get(row, ())]
-    for hit in near:
-        rows_above = first.row - hit.segment.row
-        if hit.segment.page != party.page:
-            continue
-        overlaps = min(hit.segment.box[2], first.box[2]) > max(hit.segment.box[0], first.box[0])
-        is_beside = rows_above == 0 and hit.segment.box[0] <= first.box[0]
-        if not (overlaps or is_beside or abs(hit.box[0] - first.box[0]) < 10):
-            continue
-        for role in PARTIES:
-            if hit.keys.get(role, 0.0) > 0:
-                roles[role] = max(roles.get(role, 0.0), hit.keys[role] * (1 - 0.1 * rows_above))
-    return roles
-
-
-def _guessed_roles(view: View, party: Party, found: Sequence[Party], taken: set[str]) -> dict[str, float]:
-    """Guess by place: the sender in one line, in the foot or alone; the other block is addressed."""
-    page = view.pages[party.page]
-    middle = next(iter(party.parts.values())).segment.box[1] / page.height
-    blocks = [other for other in found if not other.is_one_line and view.pages[other.page] is page]
-    if party.is_one_line or middle > FOOT:
-        return {SELLER: 0.75}
-    if BUYER in taken:
-        return {SELLER: 0.7}
-    has_sender = SELLER in taken or any(other.is_one_line for other in found)
-    if has_sender or (blocks and blocks[0] is not party):
-        return {BUYER: 0.7}
-    if len(blocks) > 1:
-        return {SELLER: 0.55, BUYER: 0.4}
-    return {BUYER: 0.5, SELLER: 0.35}

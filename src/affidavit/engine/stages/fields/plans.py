@@ -87,12 +87,15 @@ class Plan:
 
     @property
     def keys(self) -> tuple[str, ...]:
-        """The keys of labels that mean this leaf."""
-        return (self.key, self.concept.key) if self.concept else (self.key,)
+        """The keys of labels that mean this leaf; a party's label announces its name."""
+        if self.concept is None:
+            return (self.key,)
+        is_name = self.concept.key == "name" and self.party is not None
+        return (self.key, self.concept.key, *((self.party,) if is_name and self.party else ()))
 
 
 def plan_leaf(leaf: Leaf) -> Plan:
-    """Return what to look for to fill `leaf`."""
+    """Return what to look for to fill `leaf`, seen by itself."""
     party, rest = _party_of(leaf)
     concept = _concept_of(leaf, rest, party)
     kind = _kind_of(leaf, concept)

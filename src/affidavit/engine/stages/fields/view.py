@@ -127,6 +127,14 @@ class View:
         """Return the tokens of these words, leaving out ids that no page has."""
         return tuple(self.by_id[word_id] for word_id in word_ids if word_id in self.by_id)
 
+    @cached_property
+    def _row_by_id(self) -> dict[str, int]:
+        return {token.word.id: row.number for row in self.rows for token in row.tokens}
+
+    def row_of(self, token: Token) -> int:
+        """Return the number of the row in which `token` stands."""
+        return self._row_by_id[token.word.id]
+
     def _all_rows(self) -> Iterable[Row]:
         number = 0
         for page in self.document.pages:
