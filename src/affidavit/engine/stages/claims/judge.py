@@ -32,7 +32,7 @@ from affidavit.engine.stages.values.numbers import find_numbers
 
 SUPPORTS = 0.6  # confidence of an answer that holds
 CONTRADICTS = 0.78  # of one that does not: to deny needs more than to agree
-AS_GOOD = 0.9  # of the best answer's confidence
+AS_GOOD = 0.97  # of the best answer's confidence
 MAY_BE = 0.7  # of the best answer's confidence: one that holds and is this good forbids to deny
 MOST_CITED = 3
 

@@ -177,7 +177,7 @@ def _other_name_in(
         if reader.index.coverage(stems, stems_in(passage.text)) < SAYS:
             return
         slot = re.search(rf"\b{re.escape(lead)}\s+(?:the\s+)?([A-Z\u00c0-\u00de][\w'\u2019-]+)", passage.text)
-        if slot and _is_other(name, passage.text):
+        if slot and squash(name) not in squash(passage.text) and _is_other(name, slot[1]):
             yield Statement(agrees=False, confidence=OTHER_NAME, citations=(reader.cite(passage.tokens),))
 
 
