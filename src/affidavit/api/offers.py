@@ -25,4 +25,33 @@ class Offer:
     codes: tuple[str, ...] = field(default=())
 
 
-OFFERS: Final[Mapping[Operation, Offer]] = {}
+_INVOICE: Final = "Invoice INV-2026-0042\nTotal 119.00"
+_TOTAL: Final[Example] = {"type": "object", "properties": {"total": {"type": "number"}}}
+
+OFFERS: Final[Mapping[Operation, Offer]] = {
+    Operation.PIPELINE: Offer(
+        path="/v1/pipeline",
+        summary="Do several things with one document",
+        description="Run steps as one job over one reading. A step after a split may be `for` the parts of a "
+        "topic, or for every part (`*`). `steps` of the result has what came of each step, for each part; "
+        "pages and citations are those of the whole document.",
+        bodies={
+            "extract": {
+                "summary": "Read, then fill a schema",
+                "value": {
+                    "source": {"text": _INVOICE},
+                    "steps": [{"operation": "parse"}, {"operation": "extract", "schema": _TOTAL}],
+                },
+            }
+        },
+        outcome=[
+            {"operation": "parse", "topic": None, "runs": [{"part": None, "pages": [1]}]},
+            {
+                "operation": "extract",
+                "topic": None,
+                "runs": [{"part": None, "pages": [1], "data": {"total": 119.0}}],
+            },
+        ],
+        codes=("SCHEMA_INVALID",),
+    ),
+}

@@ -23,6 +23,7 @@ from affidavit.api.webhook_target import judge_webhook, read_webhook
 from affidavit.api.wire import WAYS, ExtractBody, ExtractItem, ParseBody, RetryBody, Source
 from affidavit.documents.intake import Intake
 from affidavit.engine.errors import SchemaInvalid
+from affidavit.engine.operations.shapes.pipeline import ExtractStep
 from affidavit.engine.schema import compile_schema
 from affidavit.engine.spec import Operation
 from affidavit.errors import FieldError, RequestInvalid, TooLarge
@@ -153,6 +154,9 @@ class SubmissionReader:
         if isinstance(body, ExtractBody | ExtractItem):
             _check_schema(body.json_schema, f"{pointer}/schema")
         judge_model(body.options, self._services.policy.models, pointer)
+        for index, step in enumerate(getattr(body, "steps", ())):  # of a pipeline
+            if isinstance(step, ExtractStep):
+                _check_schema(step.json_schema, f"{pointer}/steps/{index}/schema")
         judge_webhook(body.webhook, self._services.webhook_targets, pointer)
         most = self._services.policy.max_deadline_seconds
         if body.deadline_seconds is not None and body.deadline_seconds > most:

@@ -3,7 +3,7 @@
 The table is light, so that the API can judge parameters at the door: what an operation takes and shows
 stands in `shapes`, and the module that does it is loaded where documents are read.
 
-To add one: its shapes in `shapes/<name>.py`, `run` in `<name>.py`, a line in `ENTRIES`.
+To add one: its shapes in `shapes/<name>.py`, `run` in `<name>.py`, a line in `_SINGLE`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any, Final
 
-from affidavit.engine.result import Value
+from pydantic import BaseModel
+
+from affidavit.engine.operations.shapes.pipeline import PipelineOutcome, parameters_with
 from affidavit.engine.spec import Frozen, Operation
 
 
@@ -28,7 +30,7 @@ class Entry:
     operation: Operation
     member: str
     parameters: type[Frozen]
-    outcome: type[Value]
+    outcome: type[BaseModel]
     module: str
     needs_source: bool = False
 
@@ -42,7 +44,17 @@ class Entry:
 
 
 # The order is that of `Operation`.
-ENTRIES: Final[tuple[Entry, ...]] = ()
+_SINGLE: Final[tuple[Entry, ...]] = ()
+ENTRIES: Final = (
+    *_SINGLE,
+    Entry(
+        Operation.PIPELINE,
+        "steps",
+        parameters_with({entry.operation: entry.parameters for entry in _SINGLE}),
+        PipelineOutcome,
+        "pipeline",
+    ),
+)
 
 _BY_OPERATION: Final = {entry.operation: entry for entry in ENTRIES}
 

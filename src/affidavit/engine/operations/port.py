@@ -6,8 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from pydantic import BaseModel
+
 from affidavit.engine.model import ModelRequest, Replies
-from affidavit.engine.result import Document, Value
+from affidavit.engine.result import Document
 from affidavit.engine.source import Source
 from affidavit.engine.spec import Spec
 
@@ -41,7 +43,7 @@ class Artifact:
 class Finished:
     """What came of an operation: what the result shows, and files beside it."""
 
-    outcome: Value
+    outcome: BaseModel
     artifacts: tuple[Artifact, ...] = field(default=())
 
 
