@@ -23,7 +23,7 @@ from affidavit.api.services import Services
 from affidavit.app import Server, create_app
 from affidavit.infra.db import Base
 from affidavit.jobs import execution
-from affidavit.jobs.claim import Claim, ExecutionPolicy, JobError, ReadPage, Report
+from affidavit.jobs.claim import Claim, ExecutionPolicy, JobError, MadeFile, ReadPage, Report
 from affidavit.settings import Settings
 from tests.conftest import Servers, as_service, execute, made
 
@@ -88,10 +88,21 @@ class Hand:
             while not (await self.services.jobs.queue_health()).queued:
                 pass  # each look is a round trip to the database, in which the others go on
 
-    async def complete(self, result: object, pages: tuple[ReadPage, ...] = ()) -> bytes:
+    async def complete(
+        self, result: object, pages: tuple[ReadPage, ...] = (), files: dict[str, bytes] | None = None
+    ) -> bytes:
         held = await self.take()
         data = zstandard.compress(json.dumps(result).encode())
         digest = await self.services.blobs.put_bytes(held.environment_id, data)
+        artifacts = [
+            MadeFile(
+                name,
+                "application/pdf",
+                await self.services.blobs.put_bytes(held.environment_id, file),
+                len(file),
+            )
+            for name, file in (files or {}).items()
+        ]
         await execution.complete(
             self.services.db,
             held,
@@ -101,6 +112,7 @@ class Hand:
             result_size_bytes=len(data),
             pages=1,
             policy=POLICY,
+            artifacts=artifacts,
         )
         return data
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from affidavit.api import openapi
-from affidavit.api.endpoints import ENDPOINTS
+from affidavit.api.endpoints import ENDPOINTS, OPERATIONS
 
 DOCUMENT = openapi.build(ENDPOINTS, version="0", public_url="http://affidavit")
 
@@ -25,6 +25,7 @@ KINDS: Mapping[str, str] = {
     "endpoint_id": "endpoint_id",
     "delivery_id": "delivery_id",
     "cursor": "cursor",
+    "name": "name",
 }
 # No object has it.
 MISSING: Mapping[str, str] = {
@@ -32,22 +33,29 @@ MISSING: Mapping[str, str] = {
     "file_id": "file_00000000000000000000000000",
     "endpoint_id": "wh_00000000000000000000000000",
     "delivery_id": "dlv_00000000000000000000000000",
+    "name": "nothing.pdf",
 }
 
 # Bodies that name an object, by operation and place; NAMED is where its id goes.
 NAMED = "NAMED"
-SOURCE = {"file_id": NAMED}
-ITEM = {"operation": "parse", "source": SOURCE}
-BODIES: Mapping[tuple[str, str], Any] = {
-    ("POST /v1/parse", "source.file_id"): {"source": SOURCE},
-    ("POST /v1/extract", "source.file_id"): {
-        "source": SOURCE,
-        "schema": {"type": "object", "properties": {"total": {"type": "number"}}},
-    },
-    ("POST /v1/jobs", "items.source.file_id"): {
-        "items": [ITEM, {"operation": "parse", "source": {"text": "mine"}}]
-    },
-}
+WAYS = ("file_id", "job_id")  # to name a document that is there already
+
+
+def _submissions() -> Iterator[tuple[tuple[str, str], Any]]:
+    """Yield, for each operation, its own example with a document that is named."""
+    for endpoint in OPERATIONS:
+        assert endpoint.body is not None
+        example = next(iter(endpoint.body.examples.values()))["value"]
+        for way in WAYS:
+            body = {**example, "source": {way: NAMED}}
+            yield (f"POST {endpoint.path}", f"source.{way}"), body
+    for way in WAYS:
+        item = {"operation": "parse", "source": {way: NAMED}}
+        body = {"items": [item, {"operation": "parse", "source": {"text": "mine"}}]}
+        yield ("POST /v1/jobs", f"items.source.{way}"), body
+
+
+BODIES: Mapping[tuple[str, str], Any] = dict(_submissions())
 # In a path everything names something, but for these.
 COUNTS = {"page"}
 
