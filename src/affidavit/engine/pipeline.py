@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.metadata
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeVar
 
 from affidavit.engine import ocr as readers
@@ -34,7 +34,7 @@ from affidavit.engine.result import (
 )
 from affidavit.engine.source import Source
 from affidavit.engine.spec import NO_MODEL, Operation, Spec, select_pages
-from affidavit.engine.stages import fields, model_fields
+from affidavit.engine.stages import fields, model_fields, planted
 from affidavit.engine.stages.completeness import account
 from affidavit.engine.stages.fields import Extraction
 from affidavit.engine.stages.ingest import OpenFile, open_file
@@ -260,7 +260,8 @@ def _heard(context: Context, replies: Replies, asked: Asked | None) -> Hearing:
     if asked is None:
         return Hearing()
     requests = () if asked.failure is not None else prompts(context)
-    return judge(requests, replies, asked, context.spec.options)
+    heard = judge(requests, replies, asked, context.spec.options)
+    return replace(heard, warnings=(*heard.warnings, *planted.warnings_of(context.document)))
 
 
 def _extracted(document: Document, spec: Spec, replies: Replies) -> Extraction:

@@ -39,11 +39,11 @@ def requests_of(document: Document, root: ObjectNode, limits: Limits) -> tuple[M
     schema = answer_schema(root)
     return tuple(
         ask(f"{NAME}.{number}", TASK, spell(chunk), schema, max_tokens=limits.model_reply_tokens)
-        for number, chunk in enumerate(chunks(document, root, limits))
+        for number, chunk in enumerate(chunks_for(document, root, limits))
     )
 
 
-def chunks(document: Document, root: ObjectNode, limits: Limits) -> list[tuple[Passage, ...]]:
+def chunks_for(document: Document, root: ObjectNode, limits: Limits) -> list[tuple[Passage, ...]]:
     """Cut the document so that each part fits beside the task. Raises ModelLimitReached."""
     task = ask(NAME, TASK, "", answer_schema(root), max_tokens=1)
     around = token_count(task.instructions) + FENCE_TOKENS
