@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import importlib.metadata
+import os
 import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -30,19 +32,25 @@ from affidavit.engine.media import SUPPORTED
 from affidavit.engine.operations import served
 from affidavit.engine.spec import AUTO_MODEL, NO_MODEL, OcrEngineName
 from affidavit.infra import isolation, metrics, tracing
-from affidavit.infra.blobs import open_store
+from affidavit.infra.blobs import BlobStore, open_store
+from affidavit.infra.bubblewrap import Wrapping
 from affidavit.infra.db import Database
 from affidavit.infra.exposition import exposed
 from affidavit.infra.fetch import FetchPolicy
 from affidavit.infra.logs import configure
 from affidavit.infra.queue import Doorbell
+from affidavit.infra.sandbox import Identity, Walls
+from affidavit.infra.scratch import claim_scratch, release_scratch
 from affidavit.infra.secrets import Vault, derive
+from affidavit.jobs.amending import Amender
 from affidavit.jobs.gauges import Gauges
 from affidavit.jobs.pressure import Pressure, PressurePolicy
+from affidavit.jobs.review import Reviews
 from affidavit.jobs.service import Jobs
 from affidavit.jobs.submission import JobPolicy
 from affidavit.jobs.usage import why_document_stays
 from affidavit.settings import Settings
+from affidavit.templates.service import TemplatePolicy, Templates
 from affidavit.webhooks.service import WebhookPolicy, Webhooks
 
 log = structlog.get_logger()
@@ -85,7 +93,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     db = Database(settings.database_url, pool_size=settings.database_pool_size, name="affidavit-api")
     doorbell = Doorbell(settings.redis_url)
     await isolation.require(db)
-    used = _services(settings, db, doorbell)
+    scratch = claim_scratch(settings.data_dir.absolute() / "scratch")
+    used = _services(settings, db, doorbell, scratch)
     app.state.services = used
     await used.pressure.look()
     background = [asyncio.create_task(each) for each in (used.pressure.run(), used.documents.sweep_drafts())]
@@ -101,10 +110,11 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await used.jobs.close()
         await doorbell.close()
         await db.close()
+        release_scratch(scratch)
         log.info("api.stopped")
 
 
-def _services(settings: Settings, db: Database, doorbell: Doorbell) -> Services:
+def _services(settings: Settings, db: Database, doorbell: Doorbell, scratch: Path) -> Services:
     secret_key = settings.secret_key.get_secret_value()
     blobs = open_store(settings.blob_url, scratch=settings.data_dir / "staging")
     idempotency_ttl = timedelta(days=settings.idempotency_ttl_days)
@@ -134,6 +144,12 @@ def _services(settings: Settings, db: Database, doorbell: Doorbell) -> Services:
             ),
             pressure,
         ),
+        reviews=Reviews(
+            db,
+            _amender(settings, blobs, scratch),
+            result_ttl=timedelta(hours=settings.result_ttl_hours),
+            idempotency_ttl=idempotency_ttl,
+        ),
         blobs=blobs,
         db=db,
         fetch=FetchPolicy(
@@ -146,6 +162,7 @@ def _services(settings: Settings, db: Database, doorbell: Doorbell) -> Services:
             Vault(secret_key),
             WebhookPolicy(settings.webhook_max_endpoints, idempotency_ttl),
         ),
+        templates=Templates(db, TemplatePolicy(idempotency_ttl)),
         webhook_targets=FetchPolicy(
             allow_http=settings.webhook_allow_http, allowed_networks=settings.webhook_allowed_networks
         ),
@@ -167,6 +184,24 @@ def _services(settings: Settings, db: Database, doorbell: Doorbell) -> Services:
             heartbeat_seconds=settings.stream_heartbeat_seconds,
             models=settings.model_names,
         ),
+    )
+
+
+def _amender(settings: Settings, blobs: BlobStore, scratch: Path) -> Amender:
+    return Amender(
+        blobs=blobs,
+        scratch=scratch,
+        walls=Walls(
+            address_space_bytes=settings.sandbox_address_space_bytes,
+            disk_bytes=settings.sandbox_disk_bytes,
+            files=settings.sandbox_files,
+            no_progress=timedelta(seconds=settings.task_no_progress_seconds),
+            total=timedelta(seconds=settings.task_total_seconds),
+        ),
+        user=Identity.named(settings.sandbox_user) if os.getuid() == 0 else None,
+        wrapping=Wrapping(settings.sandbox),
+        readable=(),
+        limit=settings.max_output_bytes,
     )
 
 

@@ -14,10 +14,13 @@ class Scope(StrEnum):
 
     JOBS_READ = "jobs:read"
     JOBS_WRITE = "jobs:write"
+    JOBS_REVIEW = "jobs:review"
     FILES_READ = "files:read"
     FILES_WRITE = "files:write"
     WEBHOOKS_READ = "webhooks:read"
     WEBHOOKS_WRITE = "webhooks:write"
+    TEMPLATES_READ = "templates:read"
+    TEMPLATES_WRITE = "templates:write"
 
 
 @dataclass(frozen=True, slots=True)

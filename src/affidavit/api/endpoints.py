@@ -16,9 +16,12 @@ from affidavit.api.objects import (
     Liveness,
     Readiness,
 )
-from affidavit.api.offers import OFFERS
+from affidavit.api.offers import OFFERS, outcome_of
 from affidavit.api.operation_wire import ANY_RESULT, BODIES, RESULTS, BatchBody
+from affidavit.api.review_endpoints import ENDPOINTS_OF_REVIEWS
+from affidavit.api.review_wire import ResultQuery
 from affidavit.api.routes import events, files, jobs, operations, system
+from affidavit.api.template_endpoints import ENDPOINTS_OF_TEMPLATES
 from affidavit.api.webhook_endpoints import ENDPOINTS_OF_WEBHOOKS
 from affidavit.api.wire import (
     EventsQuery,
@@ -202,7 +205,7 @@ FILES: Final = (
 def _offered(entry: Entry) -> Endpoint:
     """Describe the endpoint of an operation that takes parameters."""
     offer = OFFERS[entry.operation]
-    example = {**examples.NO_RESULT, "operation": entry.operation.value, entry.member: offer.outcome}
+    example = {**examples.NO_RESULT, "operation": entry.operation.value, entry.member: outcome_of(entry.operation)}
     return Endpoint(
         "POST",
         offer.path,
@@ -319,8 +322,9 @@ JOBS: Final = (
             Reply(200, "The result.", ANY_RESULT, examples.RESULT, headers=("ETag", "Content-Encoding")),
             Reply(304, "Unchanged, by If-None-Match.", media_type=None),
         ),
-        codes=(*_RESULT_CODES, "STORED_BYTES_DAMAGED"),
+        codes=(*_RESULT_CODES, "STORED_BYTES_DAMAGED", "REVIEW_NOT_PENDING"),
         scopes=(Scope.JOBS_READ,),
+        query=ResultQuery,
     ),
     Endpoint(
         "GET",
@@ -463,4 +467,12 @@ SYSTEM: Final = (
 )
 
 # The router tries them in this order: those that are asked for most come first.
-ENDPOINTS: Final = (*OPERATIONS, *JOBS, *FILES, *ENDPOINTS_OF_WEBHOOKS, *SYSTEM)
+ENDPOINTS: Final = (
+    *OPERATIONS,
+    *JOBS,
+    *ENDPOINTS_OF_REVIEWS,
+    *FILES,
+    *ENDPOINTS_OF_WEBHOOKS,
+    *ENDPOINTS_OF_TEMPLATES,
+    *SYSTEM,
+)

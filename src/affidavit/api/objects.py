@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from affidavit.accounts.principal import Scope
 from affidavit.api.problems import JOB_CODES, RESPONSE_CODES
+from affidavit.api.review_objects import ReviewSummary
 from affidavit.documents.tombstone import Kind
 from affidavit.engine.errors import Category
 from affidavit.engine.spec import OcrEngineName, Operation
@@ -84,6 +85,14 @@ class ArtifactList(Answer):
     items: list[ArtifactObject]
 
 
+class TemplateRefObject(Answer):
+    """The template that a job took its schema from, as it was then."""
+
+    name: str
+    version: int
+    starter: Annotated[bool, Field(description="Whether it came with the package.")]
+
+
 class JobObject(Answer):
     """A submission and how it stands."""
 
@@ -108,7 +117,10 @@ class JobObject(Answer):
     result_expires_at: datetime | None
     bundle_id: str | None
     manifest_sha256: str | None
-    review: dict[str, Any] | None
+    template: Annotated[
+        TemplateRefObject | None, Field(description="Null when the job brought its own schema, or none.")
+    ] = None
+    review: ReviewSummary | None
     error: JobError | None
     retry_of: str | None
     parent_id: str | None

@@ -45,6 +45,7 @@ _REQUEST: Final[Mapping[str, Kind]] = {
         422, "No source", "Give exactly one source: a file, URL, file_id, base64 or text."
     ),
     "SOURCE_AMBIGUOUS": Kind(422, "More than one source", "Give exactly one source."),
+    "TEMPLATE_AND_SCHEMA": Kind(422, "Template and schema", "Give a template or a schema, not both."),
     "BASE64_INVALID": Kind(422, "Invalid base64", "Encode the file in standard base64, with padding."),
     "WEBHOOK_URL_INVALID": Kind(
         422, "Invalid webhook URL", "Give an absolute https URL on port 443, 80 or 8443, without credentials."
@@ -82,6 +83,8 @@ _STATE: Final[Mapping[str, Kind]] = {
     "JOB_COMPLETED": Kind(409, "Nothing to do again", "Submit it anew to have it read differently."),
     "RESULT_NOT_READY": Kind(409, "Result not ready", "Ask again after Retry-After, or wait with ?wait=."),
     "REVIEW_REQUIRED": Kind(409, "Review required", "Review the job; then read the result."),
+    "REVIEW_NOT_PENDING": Kind(409, "No review pending", "Look at the job; nothing waits for a decision."),
+    "REVIEW_CHANGED": Kind(409, "Review changed since", "Get it and decide anew."),
     "JOB_FAILED": Kind(409, "Job failed", "The member job_error says why and what to do."),
     "JOB_CANCELED": Kind(409, "Job canceled", "Submit it again."),
     "BATCH_HAS_NO_RESULT": Kind(409, "A batch has no result", "List its jobs with parent_id; read theirs."),
@@ -92,6 +95,10 @@ _STATE: Final[Mapping[str, Kind]] = {
     "WEBHOOK_DISABLED": Kind(409, "Endpoint disabled", "Enable the endpoint first."),
     "WEBHOOK_LIMIT": Kind(409, "Too many endpoints", "Delete an endpoint, or have the limit raised."),
     "WEBHOOK_SECRET_SHOWN": Kind(409, "Secret was shown before", "Rotate it to get a new one."),
+    "TEMPLATE_EXISTS": Kind(409, "Template exists", "Change it with PUT, or use another name."),
+    "TEMPLATE_CHANGED": Kind(409, "Template changed since", "Get it and decide anew."),
+    "TEMPLATE_IS_STARTER": Kind(409, "Starter template", "Make your own of that name with POST."),
+    "TEMPLATE_LIMIT": Kind(409, "Too many templates", "Delete a template first."),
     "GONE": Kind(410, "Gone", "It was there and was removed."),
 }
 
@@ -100,6 +107,7 @@ _DOCUMENT: Final[Mapping[str, Kind]] = {
     "EMPTY_FILE": Kind(422, "Empty file", "Check the upload and send it again."),
     "UNSUPPORTED_MEDIA_TYPE": Kind(415, "Unsupported file", "Send one of the types of /v1/capabilities."),
     "SCHEMA_INVALID": Kind(422, "Invalid JSON Schema", "Mend the schema where errors[] points."),
+    "REVIEW_CORRECTIONS_INVALID": Kind(422, "Corrections do not fit", "Mend those that errors[] names."),
     "PAGE_RANGE_INVALID": Kind(
         422, "Invalid page range", "Ask for pages that the document has, as in 1-3,7."
     ),
@@ -150,6 +158,7 @@ _JOB: Final[Mapping[str, Kind]] = {
     "MODEL_LIMIT": Kind(
         None, "Too much for the language model", "Ask for fewer pages, or use a smaller schema."
     ),
+    "REVIEW_REJECTED": Kind(None, "Rejected in review", "The job's review says who, when and why."),
     "ENGINE_ERROR": Kind(None, "The engine failed", "Submit it again."),
     "SOURCE_UNREACHABLE": Kind(None, "Source unreachable", "Check the URL, or upload the file."),
     "SOURCE_TIMEOUT": Kind(None, "Source too slow", "Try again later, or upload the file."),

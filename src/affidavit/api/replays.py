@@ -12,7 +12,16 @@ from affidavit.api.parsing import parse_idempotency_key
 from affidavit.api.submission import Batch
 from affidavit.engine.spec import Options
 from affidavit.infra.idempotency import Fingerprint, fingerprint
-from affidavit.jobs.submission import FileRef, JobRef, SourceRef, Submission, Upload, UrlRef, WebhookRef
+from affidavit.jobs.submission import (
+    Asked,
+    FileRef,
+    JobRef,
+    SourceRef,
+    Submission,
+    Upload,
+    UrlRef,
+    WebhookRef,
+)
 
 
 def retry_key(request: Request, password: str | None, secret: bytes) -> Fingerprint | None:
@@ -58,17 +67,21 @@ def _scope(request: Request) -> str:
 
 def _parts(submission: Submission, secret: bytes) -> dict[str, object]:
     """Return the parts of a request that must be the same in a replay; what is default is left out."""
+    asked = submission.asked or Asked(
+        submission.json_schema, None, submission.options, submission.parameters, submission.review
+    )
     return {
         "source": _identify(submission.source),
-        "schema": submission.json_schema,
-        "options": _identify_options(submission.options, secret) or None,
+        "schema": asked.json_schema,
+        "template": asked.template,
+        "options": _identify_options(asked.options, secret) or None,
         "store": submission.store,
         "priority": submission.priority,
         "metadata": dict(submission.metadata) or None,
         "deadline_seconds": submission.deadline.total_seconds() if submission.deadline else None,
         "webhook": _identify_webhook(submission.webhook, secret),
-        "parameters": dict(submission.parameters) or None,
-        "review": submission.review.model_dump() if submission.review else None,
+        "parameters": dict(asked.parameters) or None,
+        "review": asked.review.model_dump() if asked.review else None,
     }
 
 

@@ -37,10 +37,29 @@ async def result_response(
     Raises NotFound, Gone, and JobEnded when there is no result, with the job's own error.
     """
     stored = await _find(services, environment_id, job_id)
+    return await _sent(request, services, environment_id, job_id, stored, headers or {})
+
+
+async def machine_response(
+    request: Request, services: Services, environment_id: str, job_id: str
+) -> Response:
+    """Stream what the machine made of a document that was or is to be reviewed. Raises NotFound, Gone."""
+    stored = await services.reviews.machine_result(environment_id, job_id)
+    return await _sent(request, services, environment_id, job_id, stored, {})
+
+
+async def _sent(
+    request: Request,
+    services: Services,
+    environment_id: str,
+    job_id: str,
+    stored: StoredResult,
+    headers: dict[str, str],
+) -> Response:
     takes_zstd = _ZSTD.search(request.headers.get("accept-encoding", "")) is not None
     etag = f'"{stored.sha256}-zstd"' if takes_zstd else f'"{stored.sha256}"'
     named = {"etag": etag, "vary": "Accept-Encoding", "content-location": f"{job_path(job_id)}/result"}
-    named |= headers or {}
+    named |= headers
     if is_unchanged(request, stored.sha256):
         return Response(status_code=304, headers=named)
     if takes_zstd:

@@ -15,7 +15,9 @@ from affidavit.infra.blobs import BlobStore
 from affidavit.infra.db import Database
 from affidavit.infra.fetch import FetchPolicy
 from affidavit.jobs.pressure import Pressure
+from affidavit.jobs.review import Reviews
 from affidavit.jobs.service import Jobs
+from affidavit.templates.service import Templates
 from affidavit.webhooks.service import Webhooks
 
 
@@ -41,10 +43,12 @@ class Services:
     accounts: Accounts
     documents: Documents
     jobs: Jobs
+    reviews: Reviews
     blobs: BlobStore
     db: Database
     fetch: FetchPolicy
     webhooks: Webhooks
+    templates: Templates
     webhook_targets: FetchPolicy
     secret: bytes  # keys the digests of passwords in the fingerprints of idempotency
     poll_limit: PollLimit

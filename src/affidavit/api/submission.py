@@ -16,16 +16,14 @@ from starlette.requests import Request
 from affidavit.api.errors import ContentTypeUnsupported, JsonInvalid
 from affidavit.api.model_choice import judge_model
 from affidavit.api.multipart import FILE_FIELD, Form, clean_filename, read_form
-from affidavit.api.operation_wire import BODIES, AnyItem, BatchBody, json_members, parameters_in
+from affidavit.api.operation_wire import BODIES, AnyItem, BatchBody, json_members
 from affidavit.api.parsing import parse_json, refuse_doubled
 from affidavit.api.services import Services
+from affidavit.api.template_choice import Chooser, Filling
 from affidavit.api.webhook_target import judge_webhook, read_webhook
-from affidavit.api.wire import WAYS, ExtractBody, ExtractItem, ParseBody, RetryBody, Source
+from affidavit.api.wire import WAYS, ExtractBody, ParseBody, RetryBody, Source
 from affidavit.documents.intake import Intake
-from affidavit.engine.errors import SchemaInvalid
-from affidavit.engine.operations.shapes.pipeline import ExtractStep
-from affidavit.engine.schema import compile_schema
-from affidavit.engine.spec import Operation
+from affidavit.engine.spec import Operation, ReviewOptions
 from affidavit.errors import FieldError, RequestInvalid, TooLarge
 from affidavit.infra.fetch import check_spelling
 from affidavit.infra.fetch_errors import FetchError
@@ -89,9 +87,13 @@ class SubmissionReader:
         judge_webhook(body.webhook, self._services.webhook_targets, "")
         for index, item in enumerate(body.items):
             self._judge(item, f"/items/{index}", has_file=False)
-        items = [
-            await self._keep_item(item, body.priority, f"/items/{index}")
+        fillings = [
+            await self._choose(item.operation, item, f"/items/{index}")
             for index, item in enumerate(body.items)
+        ]
+        items = [
+            await self._keep_item(item, filling, body.priority, f"/items/{index}")
+            for index, (item, filling) in enumerate(zip(body.items, fillings, strict=True))
         ]
         return Batch(items, body.metadata, body.priority, read_webhook(body.webhook))
 
@@ -100,33 +102,49 @@ class SubmissionReader:
             raw, has_file = await self._read_body(request, operation, intake)
             body: ParseBody | ExtractBody = parse_json(model, raw)
             self._judge(body, "", has_file=has_file)
+            filling = await self._choose(operation, body, "")
             return Submission(
                 operation=operation,
                 source=await self._keep(body.source, intake, ""),
-                options=body.options,
-                json_schema=body.json_schema if isinstance(body, ExtractBody) else None,
-                parameters=parameters_in(operation, body),
+                options=filling.options,
+                json_schema=filling.schema,
+                parameters=filling.parameters,
                 store=body.store,
                 priority=body.priority,
                 metadata=body.metadata,
                 deadline=_deadline(body.deadline_seconds),
                 webhook=read_webhook(body.webhook),
+                review=_review(body, filling, ""),
+                template=filling.template,
+                asked=filling.asked,
             )
 
-    async def _keep_item(self, item: AnyItem, priority: Priority, pointer: str) -> Submission:
+    async def _keep_item(
+        self, item: AnyItem, filling: Filling, priority: Priority, pointer: str
+    ) -> Submission:
         async with self._services.documents.intake(self._environment_id) as intake:
             return Submission(
                 operation=item.operation,
                 source=await self._keep(item.source, intake, pointer),
-                options=item.options,
-                json_schema=item.json_schema if isinstance(item, ExtractItem) else None,
-                parameters=parameters_in(item.operation, item),
+                options=filling.options,
+                json_schema=filling.schema,
+                parameters=filling.parameters,
                 store=item.store,
                 priority=priority,
                 metadata=item.metadata,
                 deadline=_deadline(item.deadline_seconds),
                 webhook=read_webhook(item.webhook),
+                review=_review(item, filling, pointer),
+                template=filling.template,
+                asked=filling.asked,
             )
+
+    async def _choose(self, operation: Operation, body: BaseModel, pointer: str) -> Filling:
+        """Find out what is to be filled, by a schema or a template, in the body or in its steps."""
+        chooser = Chooser(self._services.templates, self._environment_id)
+        filling = await chooser.choose(operation, body, pointer)
+        judge_model(filling.options, self._services.policy.models, pointer)
+        return filling
 
     async def _read_body(self, request: Request, operation: Operation, intake: Intake) -> tuple[bytes, bool]:
         """Return the body as JSON text, and whether a file came with it, into the intake."""
@@ -147,16 +165,10 @@ class SubmissionReader:
             return await read_json_body(request, most)
 
     def _judge(self, body: ParseBody | ExtractBody | AnyItem, pointer: str, *, has_file: bool) -> None:
-        """Check what the models cannot say: one source, a URL that may be asked, a schema that compiles."""
+        """Check what the models cannot say: one source, and URLs that may be asked."""
         _check_one_source(body.source, pointer, has_file=has_file)
         if body.source is not None and body.source.url is not None:
             _check_url(body.source.url, pointer, self._services)
-        if isinstance(body, ExtractBody | ExtractItem):
-            _check_schema(body.json_schema, f"{pointer}/schema")
-        judge_model(body.options, self._services.policy.models, pointer)
-        for index, step in enumerate(getattr(body, "steps", ())):  # of a pipeline
-            if isinstance(step, ExtractStep):
-                _check_schema(step.json_schema, f"{pointer}/steps/{index}/schema")
         judge_webhook(body.webhook, self._services.webhook_targets, pointer)
         most = self._services.policy.max_deadline_seconds
         if body.deadline_seconds is not None and body.deadline_seconds > most:
@@ -216,6 +228,16 @@ async def read_retry(request: Request, max_bytes: int) -> RetryBody:
     return parse_json(RETRY, raw)
 
 
+def _review(body: Any, filling: Filling, pointer: str) -> ReviewOptions | None:
+    """Return when a person is asked: as the caller says, or else the template."""
+    own: ReviewOptions | None = getattr(body, "review", None)
+    found = own or (ReviewOptions.model_validate(filling.review) if filling.review else None)
+    if own is not None and not body.store:
+        reason = "needs store to be true, since a person looks at it later"
+        raise _field_refusal(f"{pointer}/review", reason, "needs_store")
+    return found if body.store else None
+
+
 def _deadline(seconds: int | None) -> timedelta | None:
     return None if seconds is None else timedelta(seconds=seconds)
 
@@ -267,17 +289,6 @@ def _check_url(url: str, pointer: str, services: Services) -> None:
             error.message,
             code=error.code,
             errors=[FieldError(f"{pointer}/source/url", error.message, error.code.lower())],
-        ) from None
-
-
-def _check_schema(schema: dict[str, Any], pointer: str) -> None:
-    try:
-        compile_schema(schema)
-    except SchemaInvalid as error:
-        raise RequestInvalid(
-            error.message,
-            code=error.code,
-            errors=[FieldError(f"{pointer}{error.path}", error.message, error.code.lower())],
         ) from None
 
 

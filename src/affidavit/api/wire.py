@@ -16,9 +16,10 @@ from pydantic import (
     model_validator,
 )
 
-from affidavit.engine.spec import Operation, Options
+from affidavit.engine.spec import Operation, Options, ReviewOptions
 from affidavit.jobs.status import JobStatus
 from affidavit.jobs.submission import Priority
+from affidavit.templates.reference import REFERENCE_PATTERN
 
 MAX_METADATA = 50  # pairs
 
@@ -147,15 +148,43 @@ class ParseBody(Submission):
 
 
 JsonSchema = Annotated[
-    dict[str, Any], Field(alias="schema", description="JSON Schema 2020-12 of the values to fill.")
+    dict[str, Any] | None,
+    Field(
+        alias="schema",
+        description='JSON Schema 2020-12 of the values to fill, or the shorthand: {"total": "number: due"}.',
+    ),
+]
+TemplateName = Annotated[
+    str | None,
+    Field(
+        pattern=REFERENCE_PATTERN,
+        description="A template instead of a schema: its name, or NAME@VERSION. What it says is copied into "
+        "the job; its options hold where the submission says nothing.",
+    ),
+]
+_SCHEMA_OR_TEMPLATE = ConfigDict(
+    json_schema_extra={"oneOf": [{"required": ["schema"]}, {"required": ["template"]}]}
+)
+
+
+Review = Annotated[
+    ReviewOptions | None,
+    Field(
+        description="Holds the result back for a person when a field is below the threshold. By default "
+        "what the template says."
+    ),
 ]
 
 
 class ExtractBody(Submission):
     """Read a document and fill a JSON Schema from it."""
 
+    model_config = _SCHEMA_OR_TEMPLATE
+
     source: AnySource | None = None
-    json_schema: JsonSchema
+    json_schema: JsonSchema = None
+    template: TemplateName = None
+    review: Review = None
 
 
 class ItemBase(Wire):
@@ -178,8 +207,12 @@ class ParseItem(ItemBase):
 class ExtractItem(ItemBase):
     """An item of a batch that fills a schema."""
 
+    model_config = _SCHEMA_OR_TEMPLATE
+
     operation: Literal[Operation.EXTRACT]
-    json_schema: JsonSchema
+    json_schema: JsonSchema = None
+    template: TemplateName = None
+    review: Review = None
 
 
 class RetryOptions(Wire):

@@ -70,11 +70,32 @@ class WebhookRef:
 
 
 @dataclass(frozen=True, slots=True)
+class TemplateRef:
+    """The template that a schema was taken from. Without an id it is a starter of the package."""
+
+    name: str
+    version: int
+    id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a caller said of schema, template, options and parameters, before one was put into another."""
+
+    json_schema: dict[str, Any] | None
+    template: str | None
+    options: Options
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    review: ReviewOptions | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Submission:
     """One job to be. `store=False` keeps no checkpoints, and the result only until it is read.
 
     `parameters` are the operation's own. `deadline` counts from the acceptance; None leaves it to the
-    installation and the page count.
+    installation and the page count. `template` is where `json_schema` was taken from. `asked` is what the
+    caller said, where it differs: by that a replay is known.
     """
 
     operation: Operation
@@ -88,6 +109,8 @@ class Submission:
     deadline: timedelta | None = None
     webhook: WebhookRef | None = None
     review: ReviewOptions | None = None
+    template: TemplateRef | None = None
+    asked: Asked | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,8 @@ from affidavit.api.parsing import (
 )
 from affidavit.api.render import accepted_response, attachment, job_response, json_response, render_page
 from affidavit.api.replays import retry_key
-from affidavit.api.results import content_response, is_unchanged, result_response
+from affidavit.api.results import content_response, is_unchanged, machine_response, result_response
+from affidavit.api.review_wire import ResultQuery
 from affidavit.api.services import services
 from affidavit.api.submission import read_retry
 from affidavit.api.wire import MAX_METADATA, ListQuery, WaitQuery
@@ -55,8 +56,11 @@ async def list_jobs(request: Request) -> Response:
 async def result(request: Request) -> Response:
     """Stream the result of a job."""
     principal = await authorize(request, Scope.JOBS_READ)
-    refuse_query(request)
-    return await result_response(request, services(request), principal.environment_id, job_id_of(request))
+    wanted = parse_query(request, ResultQuery).version
+    job_id, used = job_id_of(request), services(request)
+    if wanted == "machine":
+        return await machine_response(request, used, principal.environment_id, job_id)
+    return await result_response(request, used, principal.environment_id, job_id)
 
 
 async def list_artifacts(request: Request) -> Response:
