@@ -17,6 +17,8 @@ SPLIT_GAP = 0.9  # of the page's word height; a space is 0.2 to 0.4, a column ga
 SAME_ROW = 0.45  # of a word's height between centres
 MIN_SLOPE = 0.002  # 0.1 degrees; less is rounding
 LONG_LINE_WORDS = 3
+TURNED_LETTERS = 3
+TURNED = 0.5  # of its height is narrower than the narrowest three letters
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +142,7 @@ class View:
         for page in self.document.pages:
             tokens = self.tokens[page.number]
             height = word_height(tokens)
-            for row_tokens in _rows(tokens):
+            for row_tokens in _rows([token for token in tokens if not is_turned(token)]):
                 segments = tuple(
                     Segment(page=page.number, row=number, tokens=part)
                     for part in split_at_gaps(row_tokens, height)
@@ -153,6 +155,12 @@ def union(boxes: Iterable[BoundingBox]) -> BoundingBox:
     """Return the smallest box around `boxes`, of which there must be at least one."""
     lefts, tops, rights, bottoms = zip(*boxes, strict=True)
     return min(lefts), min(tops), max(rights), max(bottoms)
+
+
+def is_turned(token: Token) -> bool:
+    """Tell whether a word runs up or down the page: some letters that are higher than wide."""
+    x0, y0, x1, y1 = token.box
+    return len(token.text) >= TURNED_LETTERS and x1 - x0 < TURNED * (y1 - y0)
 
 
 def word_height(tokens: Sequence[Token]) -> float:
