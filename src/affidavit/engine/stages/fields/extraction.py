@@ -23,24 +23,20 @@ from affidavit.engine.stages.fields.arithmetic import favour_sums
 from affidavit.engine.stages.fields.assembly import Items, check, fill
 from affidavit.engine.stages.fields.assignment import assign
 from affidavit.engine.stages.fields.belonging import Belonging
-from affidavit.engine.stages.fields.candidates import WEAK_LABEL, Candidate, Finder, lowered
+from affidavit.engine.stages.fields.candidates import Candidate, Finder
 from affidavit.engine.stages.fields.citation import cite, match_of
 from affidavit.engine.stages.fields.confidence import confidence_of
 from affidavit.engine.stages.fields.labels import find_labels, phrases_of
-from affidavit.engine.stages.fields.lexicon import LINE_AMOUNT, PREPAID, STANDS_FOR, Kind
-from affidavit.engine.stages.fields.ownership import parties_of, with_owners
+from affidavit.engine.stages.fields.lexicon import LINE_AMOUNT, PREPAID, Kind
+from affidavit.engine.stages.fields.ownership import parties_of, party_labels, with_owners
 from affidavit.engine.stages.fields.plans import Plan, plan_leaf
 from affidavit.engine.stages.fields.records import Record, RecordFinder
 from affidavit.engine.stages.fields.scalars import scalar_items
-from affidavit.engine.stages.fields.sources import Sources, party_part
+from affidavit.engine.stages.fields.sources import Sources
 from affidavit.engine.stages.fields.spans import Spans, convert
 from affidavit.engine.stages.fields.view import View
+from affidavit.engine.stages.fields.weighing import Weigher, with_shared
 
-SHARED = 0.8  # of its score when a value serves a second leaf
-SHARED_LEAST = 0.6  # a label this clear may share its value
-STAND_IN = 0.7  # of a score when the amount is labelled as another one that is mostly equal
-LEAST = 0.35  # a guess below this is no value
-VAGUE_BY_PARTY = 0.6  # a bare "No." among the lines of a party numbers the party
 PERSONAL = frozenset({Kind.VAT_ID, Kind.IBAN, Kind.EMAIL, Kind.PHONE})
 MOST_AMOUNTS = 200  # that are tried in a sum
 CLEARLY_MONEY = 0.9
@@ -101,7 +97,7 @@ class _Rules:
         self._plans = {plan.key: plan for plan in plans}
         self._view = View(document)
         self._spans = Spans(self._view)
-        phrases = phrases_of(plans)
+        phrases = phrases_of(plans, party_labels(plans, compiled.root))
         self._hits = find_labels(self._view, phrases)
         self._records = RecordFinder(self._view, self._spans, phrases, self._hits)
         self._belonging = Belonging(self._view, self._hits, parties_of(plans))
@@ -111,57 +107,15 @@ class _Rules:
         records, used_rows = self._find_records()
         finder = Finder(self._view, self._spans, self._hits, used_rows)
         plans = {key: plan for key, plan in self._plans.items() if not plan.leaf.repeats}
-        options = {key: self._options(plan, finder) for key, plan in plans.items()}
+        weigher = Weigher(self._view, finder, self._sources, self._belonging)
+        options = {key: weigher.options(plan) for key, plan in plans.items()}
         options = favour_sums(plans, options, self._amounts(), self._line_sum(records))
-        chosen = distinct_parties(plans, self._with_shared(plans, options, assign(options)))
+        chosen = distinct_parties(plans, with_shared(plans, options, assign(options)))
         values = {
             plans[key].leaf.path: self._value(plans[key], candidate, options[key])
             for key, candidate in chosen.items()
         }
         return values, self._items(records, finder)
-
-    def _options(self, plan: Plan, finder: Finder) -> list[Candidate]:
-        """Return all candidates of a leaf, best first, one per place."""
-        labelled = [lowered(each, self._whose(each, plan)) for each in finder.candidates(plan)]
-        unlabelled = self._sources.candidates(plan)
-        if party_part(plan) is None:
-            unlabelled = [lowered(each, self._whose(each, plan)) for each in unlabelled]
-        weighed = [each for each in (*labelled, *unlabelled) if each.score >= LEAST]
-        best: dict[tuple[str, int], Candidate] = {}
-        for each in sorted(weighed, key=lambda each: -each.score):
-            best.setdefault(each.span.place, each)
-        return list(best.values())
-
-    def _whose(self, candidate: Candidate, plan: Plan) -> float:
-        """Return what is left of a score when the value may belong to someone or something else."""
-        label = candidate.label
-        if plan.party:
-            return self._belonging.affinity(candidate, plan.party)
-        is_vague = label is not None and label.strength(plan.keys) < WEAK_LABEL
-        if plan.kind is Kind.CODE and is_vague and self._belonging.role_near(candidate.span):
-            return VAGUE_BY_PARTY
-        return 1.0
-
-    def _with_shared(
-        self,
-        plans: Mapping[str, Plan],
-        options: Mapping[str, Sequence[Candidate]],
-        chosen: dict[str, Candidate],
-    ) -> dict[str, Candidate]:
-        """Let a leaf without a value share another's, where its own label or its sense allows it."""
-        by_concept = {plan.concept.key: key for key, plan in plans.items() if plan.concept}
-        shared = dict(chosen)
-        for key, plan in plans.items():
-            if key in chosen:
-                continue
-            best = next(iter(options[key]), None)
-            if best and best.score >= SHARED_LEAST:
-                shared[key] = lowered(best, SHARED)
-            elif plan.concept and plan.concept.key in STANDS_FOR:
-                other = chosen.get(by_concept.get(STANDS_FOR[plan.concept.key], ""))
-                if other:
-                    shared[key] = lowered(other, STAND_IN)
-        return shared
 
     def _value(self, plan: Plan, chosen: Candidate, options: Sequence[Candidate]) -> FieldValue:
         value = written(plan, chosen)

@@ -10,7 +10,6 @@ from itertools import islice
 from rapidfuzz import fuzz, process
 
 from affidavit.engine.result import BoundingBox, PageSource
-from affidavit.engine.stages.fields.ownership import party_labels
 from affidavit.engine.stages.fields.phrases import label_key
 from affidavit.engine.stages.fields.plans import Plan, labels_of_concepts
 from affidavit.engine.stages.fields.view import Segment, Token, View, union
@@ -60,15 +59,15 @@ class Hit:
         return max((self.keys.get(key, 0.0) for key in keys), default=0.0)
 
 
-def phrases_of(plans: Sequence[Plan]) -> Phrases:
-    """Return all labels to look for: the lexicon's and the leaves' own."""
+def phrases_of(plans: Sequence[Plan], parties: Mapping[str, str] | None = None) -> Phrases:
+    """Return all labels to look for: the lexicon's, the leaves' own, and those of `parties` by label."""
     phrases: dict[str, dict[str, float]] = {label: dict(keys) for label, keys in labels_of_concepts().items()}
     for plan in plans:
         for label, strength in plan.own:
             if label:
                 keys = phrases.setdefault(label, {})
                 keys[plan.key] = max(keys.get(plan.key, 0.0), strength)
-    for label, party in party_labels(plans).items():
+    for label, party in (parties or {}).items():
         phrases.setdefault(label, {})[party] = 1.0
     return phrases
 

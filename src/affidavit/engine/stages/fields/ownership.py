@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from affidavit.engine.schema import Node, ObjectNode
 from affidavit.engine.schema_check import pointer
 from affidavit.engine.stages.fields.lexicon import ADDRESS_PARTS, PARTIES, SELLER, Kind
 from affidavit.engine.stages.fields.phrases import label_key
@@ -29,13 +30,28 @@ def with_owners(plans: Sequence[Plan]) -> list[Plan]:
     return [_owned(plan, owners[plan.leaf.path[:-1]]) for plan in plans]
 
 
-def party_labels(plans: Sequence[Plan]) -> dict[str, str]:
-    """Return the squashed labels of the schema's own parties, and the key of each."""
-    return {
-        label_key(" ".join(split_name(plan.leaf.path[-2]))): plan.party
-        for plan in plans
-        if plan.party and plan.party.startswith(OWN_PARTY)
-    }
+def party_labels(plans: Sequence[Plan], root: ObjectNode) -> dict[str, str]:
+    """Return the squashed labels that a schema gives its parties, and the key of each party.
+
+    An object's title and `x-labels` name its party; its name too, where no lexicon knows the party.
+    """
+    nodes = {node.path: node for node in _objects(root)}
+    labels: dict[str, str] = {}
+    for plan in plans:
+        node = nodes.get(plan.leaf.path[:-1])
+        if node is None or not node.path or plan.party is None:
+            continue
+        own = [" ".join(split_name(node.name))] if plan.party.startswith(OWN_PARTY) else []
+        for label in (*own, *node.labels, *((node.title,) if node.title else ())):
+            labels.setdefault(label_key(label), plan.party)
+    return labels
+
+
+def _objects(node: Node) -> Iterator[ObjectNode]:
+    if isinstance(node, ObjectNode):
+        yield node
+        for _, child in node.children:
+            yield from _objects(child)
 
 
 def parties_of(plans: Sequence[Plan]) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from rapidfuzz import fuzz, process
 from affidavit.engine.schema import Leaf, LeafType
 from affidavit.engine.schema_check import pointer
 from affidavit.engine.stages.fields.lexicon import BY_KEY, CONCEPTS, PARTIES, Concept, Kind, Scope
+from affidavit.engine.stages.fields.naming import LONGEST_LABEL, head_phrase, own_labels
 from affidavit.engine.stages.fields.phrases import label_key
 from affidavit.engine.stages.values.currencies import CURRENCY_CODES
 from affidavit.engine.stages.values.folding import split_name
@@ -18,8 +19,6 @@ from affidavit.engine.stages.values.folding import split_name
 WEAK = 0.8  # of a strong label
 FUZZY_NAME = 88  # "invoce_number" is invoice number, "line_id" is not line
 OTHER_SCOPE = 0.6  # a line's concept for a value outside any array, and the other way round
-LONGEST_LABEL = 6  # words; a longer description explains, it does not name
-BARE_NAME = 0.75  # a name without the word for its kind
 MIN_CONCEPT = 0.5
 
 NUMERIC_KINDS = frozenset({Kind.MONEY, Kind.QUANTITY, Kind.PERCENT})
@@ -33,6 +32,8 @@ _BY_FORMAT = {
     "url": Kind.URI,
     "currency": Kind.CURRENCY,
     "iban": Kind.IBAN,
+    "time": Kind.TIME,
+    "phone": Kind.PHONE,
 }
 _BY_WORD = {
     "date": Kind.DATE,
@@ -53,6 +54,8 @@ _BY_WORD = {
     "balance": Kind.MONEY,
     "salary": Kind.MONEY,
     "percent": Kind.PERCENT,
+    "rate": Kind.PERCENT,
+    "time": Kind.TIME,
     "percentage": Kind.PERCENT,
     "number": Kind.CODE,
     "no": Kind.CODE,
@@ -62,10 +65,6 @@ _BY_WORD = {
     "reference": Kind.CODE,
     "ref": Kind.CODE,
 }
-
-
-# Words that say what a value looks like and that labels leave out: date_check_in is "Check In".
-_KIND_WORDS = frozenset({"date", "number", "no", "nr", "id", "code", "amount", "value", "text", "of", "the"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +97,16 @@ def plan_leaf(leaf: Leaf) -> Plan:
     """Return what to look for to fill `leaf`, seen by itself."""
     party, rest = _party_of(leaf)
     concept = _concept_of(leaf, rest, party)
-    kind = _kind_of(leaf, concept)
     if concept and concept.kind is Kind.PARTY and concept.key in PARTIES:
         party = concept.key
-    return Plan(leaf=leaf, kind=kind, concept=concept, own=tuple(_own_labels(leaf, party)), party=party)
+        concept = BY_KEY["address"] if _asks_for_address(leaf) else concept
+    own = tuple(own_labels(leaf, is_party=party is not None))
+    return Plan(leaf=leaf, kind=_kind_of(leaf, concept), concept=concept, own=own, party=party)
+
+
+def _asks_for_address(leaf: Leaf) -> bool:
+    """Tell whether a leaf that names a party asks for its address, as delivery_address does."""
+    return "address" in _exact(split_name(leaf.name)[-1])
 
 
 def _party_of(leaf: Leaf) -> tuple[str | None, list[str]]:
@@ -144,8 +149,13 @@ def _texts(leaf: Leaf, rest: list[str]) -> Iterator[tuple[str, float]]:
         yield " ".join([*split_name(leaf.groups[-1]), *rest]), 1.0
     if leaf.title:
         yield leaf.title, 0.98
+    for label in leaf.labels:
+        yield label, 0.95
     if leaf.description and len(leaf.description.split()) <= LONGEST_LABEL:
         yield leaf.description, 0.95
+    head = head_phrase(leaf.description or "")
+    if head:
+        yield head, 0.8
 
 
 def _type_fit(leaf: Leaf, concept: Concept) -> float:
@@ -183,23 +193,6 @@ def _kind_of(leaf: Leaf, concept: Concept | None) -> Kind:
     if leaf.type is LeafType.STRING:
         return guessed if guessed and guessed not in NUMERIC_KINDS else Kind.TEXT
     return guessed if guessed in NUMERIC_KINDS or guessed is Kind.CODE else Kind.QUANTITY
-
-
-def _own_labels(leaf: Leaf, party: str | None) -> Iterator[tuple[str, float]]:
-    words = split_name(leaf.name)
-    name, group = " ".join(words), " ".join(split_name(leaf.groups[-1])) if leaf.groups else ""
-    if group and not leaf.is_in_item:
-        yield label_key(f"{group} {name}"), 1.0
-        yield label_key(name), 0.6 if party else 0.8
-    else:
-        yield label_key(name), 1.0
-    bare = [word for word in words if word not in _KIND_WORDS]
-    if 0 < len(bare) < len(words):
-        yield label_key(" ".join(bare)), BARE_NAME
-    if leaf.title:
-        yield label_key(leaf.title), 1.0
-    if leaf.description and len(leaf.description.split()) <= LONGEST_LABEL:
-        yield label_key(leaf.description), 0.9
 
 
 @cache

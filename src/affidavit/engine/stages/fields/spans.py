@@ -57,6 +57,7 @@ class Spans:
         self._found: dict[tuple[int, Kind], tuple[Span, ...]] = {}
         self._finders: dict[Kind, Callable[[str], list[tuple[int, int, Any, float]]]] = {
             Kind.DATE: self._dates,
+            Kind.TIME: _finder(codes.find_times),
             Kind.MONEY: self._money,
             Kind.QUANTITY: self._quantities,
             Kind.PERCENT: self._percents,

@@ -42,6 +42,10 @@ _DOCUMENT_NUMBER = re.compile(
     r"(?<![\w\-/.#])#?(?=[\w\-/.#]*\d)[A-Za-z0-9](?:[A-Za-z0-9]|[\-/._#](?=[A-Za-z0-9]))*(?![\w\-/])"
 )
 _PREFIXED_NUMBER = re.compile(r"(?<![\w\-/.])[A-Z]{1,4}[ ]\d[\w\-/]*(?![\w])")
+_TIME = re.compile(
+    r"(?<![\d:.,])(?P<hour>[01]?\d|2[0-4])(?:[:h](?P<minute>[0-5]\d)(?::(?P<second>[0-5]\d))?\s?(?P<half>[AaPp]\.?[Mm]\b\.?)?"
+    r"|\s?(?P<sharp>[AaPp]\.?[Mm]\b\.?))(?![\d:])"
+)
 
 MIN_IBAN, MAX_IBAN = 15, 34
 
@@ -90,6 +94,19 @@ def find_vat_ids(text: str) -> list[Code]:
 def find_phones(text: str) -> list[Code]:
     """Return what looks like telephone numbers: an area or country code and at least six digits."""
     return [code for code in _all(_PHONE, text) if sum(char.isdigit() for char in code.value) >= 6]
+
+
+def find_times(text: str) -> list[Code]:
+    """Return the times of day in `text`, as HH:MM or HH:MM:SS of 24 hours."""
+    return [Code(_time(match), match.start(), match.end()) for match in _TIME.finditer(text)]
+
+
+def _time(match: re.Match[str]) -> str:
+    hour, half = int(match["hour"]), (match["half"] or match["sharp"] or "")[:1].lower()
+    if half:
+        hour = hour % 12 + (12 if half == "p" else 0)
+    seconds = f":{match['second']}" if match["second"] else ""
+    return f"{hour:02}:{match['minute'] or '00'}{seconds}"
 
 
 def find_document_numbers(text: str) -> list[Code]:
