@@ -8,20 +8,36 @@ import pymupdf
 
 Rect = tuple[float, float, float, float]
 
-TEXT, MULTILINE, TICK, COMBO, LISTED = (100, 90, 320, 108), (100, 300, 320, 360), (100, 130, 112, 142), (100, 160, 220, 176), (100, 200, 220, 250)  # fmt: skip
+TEXT = (100, 90, 320, 108)
+TICK = (100, 130, 112, 142)
+COMBO = (100, 160, 220, 176)
+LISTED = (100, 200, 220, 250)
+MULTILINE = (100, 300, 320, 360)
 
 
 def form_pdf(*, flags: int = 0, maxlen: int = 0) -> bytes:
     """Return a page with a field of each kind, its label beside it. `flags` are of the field `name`."""
     pdf = pymupdf.open()
     page = pdf.new_page(width=595, height=842)
-    for text, y in (("Full name:", 102), ("I agree to the terms", 140), ("Country:", 171), ("Colour:", 214), ("Remarks:", 312)):
+    for text, y in (
+        ("Full name:", 102),
+        ("I agree to the terms", 140),
+        ("Country:", 171),
+        ("Colour:", 214),
+        ("Remarks:", 312),
+    ):
         x = 120 if text.startswith("I agree") else 40
         page.insert_text((x, y), text, fontsize=10)
     _add(page, "person.name", pymupdf.PDF_WIDGET_TYPE_TEXT, TEXT, flags=flags, maxlen=maxlen)
     _add(page, "remarks", pymupdf.PDF_WIDGET_TYPE_TEXT, MULTILINE, flags=pymupdf.PDF_TX_FIELD_IS_MULTILINE)
     _add(page, "terms", pymupdf.PDF_WIDGET_TYPE_CHECKBOX, TICK)
-    _add(page, "country", pymupdf.PDF_WIDGET_TYPE_COMBOBOX, COMBO, choices=[("at", "Austria"), ("fr", "France")])
+    _add(
+        page,
+        "country",
+        pymupdf.PDF_WIDGET_TYPE_COMBOBOX,
+        COMBO,
+        choices=[("at", "Austria"), ("fr", "France")],
+    )
     _add(page, "colour", pymupdf.PDF_WIDGET_TYPE_LISTBOX, LISTED, choices=["red", "green", "blue"])
     page.insert_text((40, 272), "Delivery:", fontsize=10)
     for x, word in ((116, "by post"), (196, "by hand")):
@@ -31,7 +47,14 @@ def form_pdf(*, flags: int = 0, maxlen: int = 0) -> bytes:
 
 
 def _add(
-    page: pymupdf.Page, name: str, kind: int, rect: Rect, *, flags: int = 0, maxlen: int = 0, choices: Sequence[object] = ()
+    page: pymupdf.Page,
+    name: str,
+    kind: int,
+    rect: Rect,
+    *,
+    flags: int = 0,
+    maxlen: int = 0,
+    choices: Sequence[object] = (),
 ) -> None:
     widget = pymupdf.Widget()
     widget.field_name, widget.field_type, widget.rect = name, kind, pymupdf.Rect(rect)
@@ -41,7 +64,9 @@ def _add(
     page.add_widget(widget)
 
 
-def add_radio(pdf: pymupdf.Document, page: pymupdf.Page, name: str, options: Sequence[tuple[str, Rect]]) -> None:
+def add_radio(
+    pdf: pymupdf.Document, page: pymupdf.Page, name: str, options: Sequence[tuple[str, Rect]]
+) -> None:
     """Add a group of radio buttons, which the library cannot make by itself."""
     parent = pdf.get_new_xref()
     pdf.update_object(parent, "<<>>")

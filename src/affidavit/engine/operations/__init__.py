@@ -16,7 +16,12 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
+from affidavit.engine.operations.shapes.ask import AskOutcome, AskParameters
+from affidavit.engine.operations.shapes.check_claims import CheckClaimsOutcome, CheckClaimsParameters
+from affidavit.engine.operations.shapes.forms import FormsOutcome, FormsParameters
 from affidavit.engine.operations.shapes.pipeline import PipelineOutcome, parameters_with
+from affidavit.engine.operations.shapes.summarize import SummarizeOutcome, SummarizeParameters
+from affidavit.engine.operations.shapes.translate import TranslateOutcome, TranslateParameters
 from affidavit.engine.spec import Frozen, Operation
 
 
@@ -44,7 +49,13 @@ class Entry:
 
 
 # The order is that of `Operation`.
-_SINGLE: Final[tuple[Entry, ...]] = ()
+_SINGLE: Final[tuple[Entry, ...]] = (
+    Entry(Operation.ASK, "answer", AskParameters, AskOutcome, "ask"),
+    Entry(Operation.SUMMARIZE, "summary", SummarizeParameters, SummarizeOutcome, "summarize"),
+    Entry(Operation.CHECK_CLAIMS, "claims", CheckClaimsParameters, CheckClaimsOutcome, "check_claims"),
+    Entry(Operation.TRANSLATE, "translation", TranslateParameters, TranslateOutcome, "translate"),
+    Entry(Operation.FORMS, "forms", FormsParameters, FormsOutcome, "forms", needs_source=True),
+)
 ENTRIES: Final = (
     *_SINGLE,
     Entry(

@@ -25,7 +25,6 @@ from affidavit.engine.operations.shapes.forms import (
     FormsParameters,
 )
 from affidavit.engine.source import Source
-from affidavit.engine.spec import Spec
 from affidavit.engine.stages.fields.view import View
 from affidavit.engine.stages.ingest import PDF_ERRORS, PdfFile, open_file
 
@@ -33,7 +32,9 @@ __all__ = ["run"]
 
 ARTIFACT = "form.pdf"
 PDF = "application/pdf"
-XFA_DROPPED = "The form's XFA copy of the fields was left out: viewers that prefer it would not show the values."
+XFA_DROPPED = (
+    "The form's XFA copy of the fields was left out: viewers that prefer it would not show the values."
+)
 XFA_ONLY = "The form is made of XFA alone, which is not read; there are no fields to tell."
 COMPUTED = "Scripts of the form were not run: values that they compute were left as they are."
 
@@ -97,7 +98,11 @@ class _Form:
 
     @cached_property
     def has_javascript(self) -> bool:
-        return _has(self.pdf, "Names/JavaScript") or _has(self.pdf, "AcroForm/CO") or _opens_with_script(self.pdf)
+        return (
+            _has(self.pdf, "Names/JavaScript")
+            or _has(self.pdf, "AcroForm/CO")
+            or _opens_with_script(self.pdf)
+        )
 
     def written(self) -> tuple[bytes, tuple[str, ...]]:
         """Return the changed PDF, and the names of the fields that were set."""
@@ -164,7 +169,9 @@ class _Form:
             if (field := names.field(name)).source is FieldSource.FLAT
         }
         told = {**values, **flat} if not self.parameters.flatten else self._set_values(names)
-        return tuple(each.model_copy(update={"value": told.get(each.name, each.value)}) for each in self.fields)
+        return tuple(
+            each.model_copy(update={"value": told.get(each.name, each.value)}) for each in self.fields
+        )
 
     def _set_values(self, names: Names) -> dict[str, object]:
         return {names.field(name).name: value for name, value in self.parameters.values.items()}
@@ -191,8 +198,6 @@ class _Form:
             yield XFA_DROPPED
         if self.has_javascript and is_written:
             yield COMPUTED
-
-
 
 
 def _has(pdf: pymupdf.Document | None, key: str) -> bool:

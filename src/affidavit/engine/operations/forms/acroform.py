@@ -10,12 +10,11 @@ from itertools import islice
 import pymupdf
 
 from affidavit.engine.errors import FormTooLarge
+from affidavit.engine.operations.forms.label import Labels, spelled
 from affidavit.engine.operations.shapes.forms import FieldChoice, FieldSource, FieldType, FormField
-from affidavit.engine.result import BoundingBox
+from affidavit.engine.result import BoundingBox, Match
 from affidavit.engine.stages.fields.citation import cite
 from affidavit.engine.stages.fields.view import View, union
-from affidavit.engine.operations.forms.label import Labels, spelled
-from affidavit.engine.result import Match
 from affidavit.engine.stages.ingest import PDF_ERRORS
 
 MOST_WIDGETS = 20_000  # of a file; the longest tax forms have about 3,000
@@ -27,14 +26,15 @@ MULTILINE = 1 << 12
 EDITABLE = 1 << 18
 MULTISELECT = 1 << 21
 
+# PDF_WIDGET_TYPE_... of PyMuPDF, which its types leave out.
 _TYPES = {
-    pymupdf.PDF_WIDGET_TYPE_BUTTON: FieldType.BUTTON,
-    pymupdf.PDF_WIDGET_TYPE_CHECKBOX: FieldType.CHECKBOX,
-    pymupdf.PDF_WIDGET_TYPE_COMBOBOX: FieldType.COMBO,
-    pymupdf.PDF_WIDGET_TYPE_LISTBOX: FieldType.LIST,
-    pymupdf.PDF_WIDGET_TYPE_RADIOBUTTON: FieldType.RADIO,
-    pymupdf.PDF_WIDGET_TYPE_SIGNATURE: FieldType.SIGNATURE,
-    pymupdf.PDF_WIDGET_TYPE_TEXT: FieldType.TEXT,
+    1: FieldType.BUTTON,
+    2: FieldType.CHECKBOX,
+    3: FieldType.COMBO,
+    4: FieldType.LIST,
+    5: FieldType.RADIO,
+    6: FieldType.SIGNATURE,
+    7: FieldType.TEXT,
 }
 
 
@@ -104,7 +104,7 @@ def _widgets(pdf: pymupdf.Document) -> Iterator[tuple[Entry, Widget]]:
 
 def _entry(widget: pymupdf.Widget, kind: FieldType) -> Entry:
     return Entry(
-        name=widget.field_name,
+        name=str(widget.field_name),
         type=kind,
         flags=widget.field_flags or 0,
         value=_value(widget.field_value),
@@ -129,7 +129,7 @@ def _choices(values: Sequence[object] | None) -> Iterator[tuple[str, str]]:
 
 
 def _place(page: pymupdf.Page, widget: pymupdf.Widget, kind: FieldType) -> Widget:
-    rect = widget.rect * page.rotation_matrix
+    rect = pymupdf.Rect(widget.rect) * page.rotation_matrix
     on = state = None
     if kind in (FieldType.CHECKBOX, FieldType.RADIO):
         on = _on_state(page.parent, widget.xref)
@@ -144,10 +144,8 @@ def _on_state(pdf: pymupdf.Document, xref: int) -> str | None:
         kind, _ = pdf.xref_get_key(xref, place)
         if kind not in ("dict", "xref"):
             continue
-        states = pymupdf.mupdf.pdf_dict_getp(
-            pymupdf.mupdf.pdf_new_indirect(pymupdf._as_pdf_document(pdf), xref, 0),
-            place,  # noqa: SLF001
-        )
+        file = pymupdf._as_pdf_document(pdf)  # noqa: SLF001 - states are in no order that pymupdf keeps
+        states = pymupdf.mupdf.pdf_dict_getp(pymupdf.mupdf.pdf_new_indirect(file, xref, 0), place)
         for n in range(min(pymupdf.mupdf.pdf_dict_len(states), 8)):
             name: str = pymupdf.mupdf.pdf_to_name(pymupdf.mupdf.pdf_dict_get_key(states, n))
             if name != OFF:

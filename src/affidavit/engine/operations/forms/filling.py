@@ -21,6 +21,7 @@ FILLS_HEIGHT = 0.7  # of a field of one line
 WIDER = 0.9  # of the room, for letters that are wider than Helvetica's
 LINE = 1.25  # of the size, from line to line
 DEFAULT_LOOK = "0 g /Helv {size:g} Tf"
+KEEP_ENCRYPTION = 0  # PDF_ENCRYPT_KEEP of PyMuPDF, which its types leave out
 HIGHLIGHT = b"0.75 0.84 0.95 rg"
 LIST_LINE = 1.116  # MuPDF's line of a list box, of the size
 
@@ -68,7 +69,11 @@ def _spelled(value: str | float) -> str:
 
 def _state(entry: Entry, value: FormValue, name: str) -> str:
     states = entry.states
-    if value is None or value is False or (isinstance(value, str) and fold(value) in _NO and value not in states):
+    if (
+        value is None
+        or value is False
+        or (isinstance(value, str) and fold(value) in _NO and value not in states)
+    ):
         return OFF
     if isinstance(value, str) and value in states:
         return value
@@ -76,13 +81,15 @@ def _state(entry: Entry, value: FormValue, name: str) -> str:
         if value is True or value == 1 or (isinstance(value, str) and fold(value) in _YES):
             return states[0]
         raise FormRefused(name, "a check box takes true or false")
-    raise FormRefused(name, f"is none of the {len(states)} choices of the field; the action 'detect' tells them")
+    raise FormRefused(
+        name, f"is none of the {len(states)} choices of the field; the action 'detect' tells them"
+    )
 
 
 def _chosen(entry: Entry, value: FormValue, name: str) -> tuple[str, ...]:
     if isinstance(value, bool):
         raise FormRefused(name, "the field takes one of its choices")
-    wanted = () if value in (None, "") else value if isinstance(value, tuple) else (_spelled(value),)  # type: ignore[arg-type]
+    wanted = () if value in (None, "") else value if isinstance(value, tuple) else (_spelled(value),)
     several = entry.type is FieldType.LIST and bool(entry.flags & MULTISELECT)
     if len(wanted) > 1 and not several:
         raise FormRefused(name, "the field takes one choice")
@@ -92,7 +99,9 @@ def _chosen(entry: Entry, value: FormValue, name: str) -> tuple[str, ...]:
     for each in wanted:
         if each not in by_name and not free:
             count = len(entry.choices)
-            raise FormRefused(name, f"is none of the {count} choices of the field; the action 'detect' tells them")
+            raise FormRefused(
+                name, f"is none of the {count} choices of the field; the action 'detect' tells them"
+            )
     return tuple(by_name.get(each, each) for each in wanted)
 
 
@@ -211,7 +220,9 @@ def _set_choice(pdf: pymupdf.Document, annotation: Any, setting: Setting, widget
     mupdf.pdf_update_widget(annotation)
     _store_choice(pdf, widget.xref, chosen)
     if setting.entry.type is FieldType.LIST:
-        _highlight(pdf, widget.xref, [n for n, (stored, _) in enumerate(setting.entry.choices) if stored in chosen])
+        _highlight(
+            pdf, widget.xref, [n for n, (stored, _) in enumerate(setting.entry.choices) if stored in chosen]
+        )
 
 
 def _store_choice(pdf: pymupdf.Document, xref: int, chosen: Sequence[str]) -> None:
@@ -233,12 +244,17 @@ def _highlight(pdf: pymupdf.Document, xref: int, rows: Iterable[int]) -> None:
         return
     form = int(place.split()[0])
     drawn = pdf.xref_stream(form)
-    offset = next((line for line in drawn.split(b"\n") if line.startswith(b"0 -") and line.endswith(b" Td")), None)
+    offset = next(
+        (line for line in drawn.split(b"\n") if line.startswith(b"0 -") and line.endswith(b" Td")), None
+    )
     box = [float(each) for each in pdf.xref_get_key(form, "BBox")[1].strip("[]").split()]
     if offset is None or len(box) != 4:
         return
     step = -float(offset.split()[1])
-    marks = [b"%.2f %.2f %.2f %.2f re f" % (box[0], box[3] - step * (row + 1) - step * 0.2, box[2] - box[0], step) for row in rows]
+    marks = [
+        b"%.2f %.2f %.2f %.2f re f" % (box[0], box[3] - step * (row + 1) - step * 0.2, box[2] - box[0], step)
+        for row in rows
+    ]
     head, joint, rest = drawn.partition(b"BT")
     pdf.update_stream(form, b"\n".join([head + b"q", HIGHLIGHT, *marks, b"Q"]) + b"\n" + joint + rest)
 
@@ -250,7 +266,7 @@ def flatten(pdf: pymupdf.Document) -> None:
 
 def saved(pdf: pymupdf.Document) -> bytes:
     """Return the PDF as a file, encrypted as it was."""
-    return bytes(pdf.tobytes(garbage=1, deflate=True, encryption=pymupdf.PDF_ENCRYPT_KEEP))
+    return bytes(pdf.tobytes(garbage=1, deflate=True, encryption=KEEP_ENCRYPTION))
 
 
 def cleared(entries: Iterable[Entry]) -> list[Setting]:

@@ -111,7 +111,7 @@ def _signs(tokens: Sequence[Token]) -> Iterator[tuple[int, int, bool]]:
 
 
 def _room(segment: Segment, following: Segment | None, view: View) -> Iterator[Place]:
-    x0, y0, x1, y1 = segment.tokens[-1].word.box
+    _, y0, x1, y1 = segment.tokens[-1].word.box
     page = view.pages[segment.page]
     margin = min(token.word.box[0] for token in view.tokens[segment.page])
     end = following.tokens[0].word.box[0] - 6 if following else page.width - margin

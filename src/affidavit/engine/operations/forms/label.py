@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from affidavit.engine.operations.shapes.forms import FieldType
 from affidavit.engine.result import BoundingBox
 from affidavit.engine.stages.fields.view import Segment, Token, View, split_at_gaps
-from affidavit.engine.operations.shapes.forms import FieldType
 
 FARTHEST_BESIDE = 220.0  # points between a field and a label in its row
 FARTHEST_ABOVE = 3.0  # word heights

@@ -170,7 +170,9 @@ def _nearness(
     for stem in (*question.stems, *question.soft):
         kin = kin_of(stem)
         places = [
-            term for term in terms if term.stem in kin and not value.start <= term.start < value.start + len(value.text)
+            term
+            for term in terms
+            if term.stem in kin and not value.start <= term.start < value.start + len(value.text)
         ]
         if places:
             weight = reader.index.weight(stem)
@@ -229,9 +231,7 @@ def has_exact(passage: Passage, exact: Sequence[str]) -> bool:
     text = fold(f"{passage.context} {passage.headers} {passage.text}")
     squashed = squash(text)
     words = {word.strip(".,;:()\"'%") for word in text.split()}
-    return all(
-        fold(each) in words if each[0].isdigit() else squash(each) in squashed for each in exact
-    )
+    return all(fold(each) in words if each[0].isdigit() else squash(each) in squashed for each in exact)
 
 
 def _of_value(reader: Reader, passage: Passage, value: Value, confidence: float) -> Found:

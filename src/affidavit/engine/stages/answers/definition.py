@@ -16,7 +16,8 @@ LOOKED_AT = 40
 NEAR = 40  # characters between the word and the verb that defines it
 _DEFINES = (
     r"(?:means|shall mean|has the meaning|have the meaning|is defined as|refers to|shall refer to|denotes"
-    r"|bedeutet|bezeichnet|ist definiert als|designe|signifie|s'entend|significa|se entiende|si intende|betekent)"
+    r"|bedeutet|bezeichnet|ist definiert als|designe|signifie|s'entend|significa|se entiende|si intende"
+    r"|betekent)"
 )
 
 

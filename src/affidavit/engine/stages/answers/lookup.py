@@ -31,7 +31,22 @@ _FITTING: dict[Asked, frozenset[Kind]] = {
     Asked.TEXT: frozenset(Kind) - {Kind.TEXT},
 }
 _TOPICS = frozenset(
-    map(stem_of, ("invoice", "receipt", "contract", "agreement", "rechnung", "facture", "factura", "fattura", "factuur", "bill", "order"))
+    map(
+        stem_of,
+        (
+            "invoice",
+            "receipt",
+            "contract",
+            "agreement",
+            "rechnung",
+            "facture",
+            "factura",
+            "fattura",
+            "factuur",
+            "bill",
+            "order",
+        ),
+    )
 )
 
 

@@ -11,7 +11,10 @@ from affidavit.engine.stages.passages.terms import stem_of, stop_stems
 from affidavit.engine.stages.values.folding import fold
 
 _CAPITAL = re.compile(r"[(\"'\u201c\u201e]*[A-Z\u00c0-\u00de][\w&.'\u2019/-]*[,.;:)\"'\u201d]*$")
-_JOINTS = frozenset({"of", "de", "von", "van", "der", "den", "du", "la", "le", "di", "da", "&", "and", "und", "et", "y", "e"})
+_JOINTS = frozenset(
+    {"of", "de", "von", "van", "der", "den", "du", "la", "le", "di", "da", "&", "and", "und", "et", "y", "e"}
+)
+_TITLES = frozenset({"dr", "prof"})
 _TRAILING = ",.;:)\"'\u201d\u2019"
 _ENDS = (",", ";", ":", ")")
 
@@ -55,9 +58,8 @@ def _named(run: Sequence[Token]) -> Iterator[tuple[tuple[Token, ...], float]]:
     if not words:
         return
     spelled = [fold(word.text.strip(_TRAILING)) for word in words]
-    if spelled[-1] in LEGAL_FORMS or f"{spelled[-1]}." in LEGAL_FORMS:
-        yield tuple(words), 1.0
-    elif spelled[0] in SALUTATIONS or spelled[0] in ("dr", "prof"):
+    is_firm = spelled[-1] in LEGAL_FORMS or f"{spelled[-1]}." in LEGAL_FORMS
+    if is_firm or spelled[0] in SALUTATIONS or spelled[0] in _TITLES:
         yield tuple(words), 1.0
     elif len(words) >= 2:
         yield tuple(words), 0.85

@@ -13,7 +13,8 @@ from importlib.resources import files
 from affidavit.engine.stages.passages.terms import stem_of, terms_of
 from affidavit.engine.stages.values.folding import fold
 
-QUOTED = re.compile(r"[\"\u201c\u201d\u201e\u00ab\u00bb]([^\"\u201c\u201d\u201e\u00ab\u00bb]{2,120})[\"\u201c\u201d\u00ab\u00bb]")
+_MARKS = '"\u201c\u201d\u201e\u00ab\u00bb'
+QUOTED = re.compile(rf"[{_MARKS}]([^{_MARKS}]{{2,120}})[{_MARKS}]")
 _NUMBER = re.compile(r"\d[\d.,/-]*")
 _POSSESSIVE = re.compile(r"['\u2019]s\b")
 LONGEST_PHRASE = 6  # words; a longer subject is no label
@@ -120,16 +121,18 @@ def _phrase(rest: str) -> str:
 
 
 @cache
-def _lexicon() -> Mapping[str, Mapping[str, list[str]]]:
+def lexicon() -> Mapping[str, Mapping[str, list[str]]]:
+    """Return the words of questions by section, from `questions.toml`."""
     return tomllib.loads(files(__package__).joinpath("questions.toml").read_text(encoding="utf-8"))
 
 
 @cache
 def _openings() -> list[tuple[re.Pattern[str], Asked]]:
     found: list[tuple[int, str, Asked]] = []
-    for kind, starts in _lexicon()["openings"].items():
+    for kind, starts in lexicon()["openings"].items():
         found.extend((len(start), fold(start), Asked(kind)) for start in starts)
-    return [(re.compile(rf"(?:{_spaced(start)})(?!\w)"), asked) for _, start, asked in sorted(found, reverse=True)]
+    longest_first = sorted(found, reverse=True)
+    return [(re.compile(rf"(?:{_spaced(start)})(?!\w)"), asked) for _, start, asked in longest_first]
 
 
 def _spaced(start: str) -> str:
@@ -138,7 +141,7 @@ def _spaced(start: str) -> str:
 
 @cache
 def _subjects() -> Mapping[Asked, frozenset[str]]:
-    return {Asked(kind): frozenset(map(fold, marks)) for kind, marks in _lexicon()["subjects"].items()}
+    return {Asked(kind): frozenset(map(fold, marks)) for kind, marks in lexicon()["subjects"].items()}
 
 
 @cache
@@ -147,15 +150,15 @@ def _soft_stems(asked: Asked) -> frozenset[str]:
 
 
 def _soft_words(asked: Asked) -> Iterator[str]:
-    yield from _lexicon()["soft"]["any"]
-    yield from _lexicon()["soft"].get(asked.value, ())
+    yield from lexicon()["soft"]["any"]
+    yield from lexicon()["soft"].get(asked.value, ())
 
 
 @cache
 def _articles() -> frozenset[str]:
-    return frozenset(map(fold, _lexicon()["words"]["articles"]))
+    return frozenset(map(fold, lexicon()["words"]["articles"]))
 
 
 @cache
 def _endings() -> frozenset[str]:
-    return frozenset(map(fold, _lexicon()["words"]["endings"]))
+    return frozenset(map(fold, lexicon()["words"]["endings"]))

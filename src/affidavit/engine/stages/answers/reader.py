@@ -9,6 +9,7 @@ from affidavit.engine.result import Citation, Document, Match
 from affidavit.engine.stages.fields.citation import cite
 from affidavit.engine.stages.fields.spans import Spans
 from affidavit.engine.stages.fields.view import Token, View
+from affidavit.engine.stages.ground import Locator
 from affidavit.engine.stages.passages.passage import Passage, passages_of
 from affidavit.engine.stages.passages.ranking import Index
 
@@ -28,6 +29,10 @@ class Reader:
     @cached_property
     def index(self) -> Index:
         return Index(self.passages)
+
+    @cached_property
+    def locator(self) -> Locator:
+        return Locator(self.view)
 
     def cite(self, tokens: Sequence[Token], match: Match = Match.EXACT) -> Citation:
         """Return the citation of words that stand on one page."""

@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 
 from affidavit.engine.stages.answers.names import bare, names_in
-from affidavit.engine.stages.answers.question import Asked
+from affidavit.engine.stages.answers.question import Asked, lexicon
 from affidavit.engine.stages.fields.lexicon import Kind
 from affidavit.engine.stages.fields.spans import Moment, Span, Spans
 from affidavit.engine.stages.fields.view import Segment, Token
@@ -34,29 +34,9 @@ SCALES: Mapping[int, tuple[str, ...]] = {
     1_000_000: ("million", "millions", "mio", "mio.", "mn", "millionen", "millones", "milioni", "miljoen"),
     1_000_000_000: ("billion", "billions", "bn", "milliarden", "mrd", "mrd.", "milliards", "miliardi"),
 }
-_SCALE = re.compile(
-    r"\s?(" + "|".join(re.escape(word) for words in SCALES.values() for word in sorted(words, key=len, reverse=True)) + r")(?!\w)",
-    re.IGNORECASE,
-)
+_SCALE_WORDS = sorted((word for words in SCALES.values() for word in words), key=len, reverse=True)
+_SCALE = re.compile(rf"\s?({'|'.join(map(re.escape, _SCALE_WORDS))})(?!\w)", re.IGNORECASE)
 TYPED = frozenset({*_KINDS, Asked.DURATION, Asked.PARTY})
-
-_UNITS: Mapping[str, tuple[str, ...]] = {
-    "minute": ("minute", "minutes", "minuten", "minuto", "minuti"),
-    "hour": ("hour", "hours", "stunde", "stunden", "heure", "heures", "hora", "horas", "ora", "ore", "uur"),
-    "day": ("day", "days", "tag", "tage", "tagen", "jour", "jours", "dia", "dias", "giorno", "giorni", "dag", "dagen"),
-    "week": ("week", "weeks", "woche", "wochen", "semaine", "semaines", "semana", "semanas", "settimane", "weken"),
-    "month": (
-        "month", "months", "monat", "monate", "monaten", "mois", "mes", "meses", "mese", "mesi", "maand", "maanden",
-    ),
-    "year": ("year", "years", "jahr", "jahre", "jahren", "an", "ans", "annee", "annees", "ano", "anos", "anno", "anni", "jaar"),
-}  # fmt: skip
-_WORDED: Mapping[str, int] = {
-    "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8, "nine": 9, "ten": 10,
-    "eleven": 11, "twelve": 12, "fourteen": 14, "fifteen": 15, "twenty": 20, "thirty": 30, "sixty": 60, "ninety": 90,
-    "ein": 1, "eine": 1, "einem": 1, "einen": 1, "zwei": 2, "drei": 3, "vier": 4, "funf": 5, "sechs": 6, "sieben": 7, "acht": 8,
-    "neun": 9, "zehn": 10, "zwolf": 12, "un": 1, "une": 1, "deux": 2, "trois": 3, "quatre": 4, "cinq": 5, "six mois": 6, "dix": 10,
-    "dos": 2, "tres": 3, "due": 2, "tre": 3, "twee": 2, "drie": 3,
-}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +81,9 @@ def _scaled(span: Span) -> Value:
         return _of_span(span)
     end = span.end + length
     text = span.segment.text[span.start : end]
-    return Value(span.value * scale, text, span.segment.between(span.start, end), span.start, max(span.fit, 0.9))
+    return Value(
+        span.value * scale, text, span.segment.between(span.start, end), span.start, max(span.fit, 0.9)
+    )
 
 
 def scale_after(text: str, end: int) -> tuple[int, int]:
@@ -135,19 +117,23 @@ def _names(segment: Segment) -> Iterator[Value]:
 
 
 @cache
+def _units() -> Mapping[str, str]:
+    return {word: unit for unit, words in lexicon()["units"].items() for word in words}
+
+
+@cache
+def _spelled() -> Mapping[str, int]:
+    return {word: int(number) for number, words in lexicon()["spelled"].items() for word in words}
+
+
+@cache
 def _duration_pattern() -> re.Pattern[str]:
-    units = "|".join(sorted((unit for units in _UNITS.values() for unit in units), key=len, reverse=True))
-    worded = "|".join(sorted(_WORDED, key=len, reverse=True))
+    units = "|".join(sorted(_units(), key=len, reverse=True))
+    worded = "|".join(sorted(_spelled(), key=len, reverse=True))
     return re.compile(
         rf"(?<![\w.,])(?P<count>\d{{1,5}}(?:[.,]\d{{1,2}})?|{worded})(?:\s*\(\d{{1,5}}\))?[\s-]+"
         rf"(?:[^\W\d_]+[\s-]+)?(?P<unit>{units})(?!\w)"
     )
-
-
-@cache
-def unit_named(word: str) -> str | None:
-    """Return the unit of time that a folded word stands for."""
-    return next((unit for unit, words in _UNITS.items() if word in words), None)
 
 
 def find_durations(text: str) -> Iterator[tuple[Duration, int, int]]:
@@ -156,13 +142,11 @@ def find_durations(text: str) -> Iterator[tuple[Duration, int, int]]:
     if len(folded) != len(text):
         folded = text.lower()
     for found in _duration_pattern().finditer(folded):
-        unit = unit_named(found["unit"])
-        if unit:
-            yield Duration(_count(found["count"]), unit), found.start(), found.end()
+        yield Duration(_count(found["count"]), _units()[found["unit"]]), found.start(), found.end()
 
 
 def _count(text: str) -> Decimal:
-    return Decimal(_WORDED[text]) if text in _WORDED else Decimal(text.replace(",", "."))
+    return Decimal(_spelled().get(text) or text.replace(",", "."))
 
 
 def _durations(segment: Segment) -> Iterator[Value]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from affidavit.engine.stages.answers.question import Asked
 from affidavit.engine.stages.answers.values import Duration, find_durations, scale_after
-from affidavit.engine.stages.passages.terms import WORD, terms_of, words
+from affidavit.engine.stages.passages.terms import WORD, lexicon, terms_of, words
 from affidavit.engine.stages.values.dates import DateOrder, find_dates, months
 from affidavit.engine.stages.values.folding import fold
 from affidavit.engine.stages.values.numbers import find_numbers
@@ -64,19 +64,13 @@ class Claim:
         return tuple(dict.fromkeys(term.stem for term in terms_of(self.rest)))
 
 
-_RELATIONS = (
-    (Relation.AT_MOST, r"no more than|not more than|at most|up to|a maximum of|maximum|not exceed(?:ing|s)?|no later than|not later than|höchstens|maximal|bis zu|au plus|au maximum|como máximo|al massimo|hoogstens|spätestens"),
-    (Relation.AT_LEAST, r"no less than|not less than|no fewer than|at least|a minimum of|minimum|mindestens|minimum|au moins|al menos|almeno|minstens|frühestens"),
-    (Relation.MORE, r"more than|greater than|higher than|over|above|exceeds?|exceeding|longer than|later than|after|mehr als|über|höher als|nach dem|plus de|après|más de|después del?|più di|dopo il|meer dan|na"),
-    (Relation.LESS, r"less than|lower than|fewer than|smaller than|under|below|shorter than|earlier than|before|weniger als|unter|vor dem|moins de|avant le|menos de|antes del?|meno di|prima del|minder dan|voor"),
-    (Relation.ABOUT, r"about|around|approximately|roughly|nearly|almost|circa|ca\.|etwa|rund|ungefähr|environ|unos|aproximadamente|ongeveer"),
-)  # fmt: skip
+_RELATIONS = {Relation(name): "|".join(patterns) for name, patterns in lexicon()["relations"].items()}
 _BEFORE_VALUE = [
     (relation, re.compile(rf"(?<!\w)(?:{words})(?:\s+(?:the|le|el|il|dem|den))?\s*$", re.IGNORECASE))
-    for relation, words in _RELATIONS
+    for relation, words in _RELATIONS.items()
 ]
 # "No later than" and "not exceed" bound a value; they deny nothing.
-_BOUNDS = re.compile("|".join(f"(?<!\\w)(?:{words})(?!\\w)" for _, words in _RELATIONS), re.IGNORECASE)
+_BOUNDS = re.compile("|".join(f"(?<!\\w)(?:{words})(?!\\w)" for words in _RELATIONS.values()), re.IGNORECASE)
 _YEAR = re.compile(r"(?<![\w.,/-])(?:19|20)\d{2}(?![\w/-]|[.,]\d)")
 _CONTRACTED = re.compile(r"n['\u2019]t\b", re.IGNORECASE)
 _LAST_NAME = re.compile(
@@ -144,8 +138,12 @@ def _numbers(text: str) -> Iterator[Fact]:
         currency = number.currency or _currency_after(text, fact.end)
         yield Fact(
             Asked.AMOUNT if currency and kind is Asked.NUMBER else kind,
-            fact.value, fact.start, fact.end, fact.relation, currency,
-        )  # fmt: skip
+            fact.value,
+            fact.start,
+            fact.end,
+            fact.relation,
+            currency,
+        )
 
 
 def _currency_after(text: str, end: int) -> str | None:
@@ -164,7 +162,9 @@ def _years(text: str) -> Iterator[Fact]:
 
 def _fact(text: str, asked: Asked, value: Any, start: int, end: int) -> Fact:
     before = text[:start]
-    relation = next((relation for relation, pattern in _BEFORE_VALUE if pattern.search(before)), Relation.EQUAL)
+    relation = next(
+        (relation for relation, pattern in _BEFORE_VALUE if pattern.search(before)), Relation.EQUAL
+    )
     return Fact(asked, value, start, end, relation)
 
 
@@ -177,7 +177,9 @@ def _without(text: str, facts: tuple[Fact, ...]) -> str:
             before = pattern.sub(" ", before)
         kept.append(before)
         at = fact.end
-    return re.sub(r"\s+", " ", " ".join([*kept, re.sub(r"^\s*(?:euros?|dollars?|pounds?)\b", " ", text[at:])]))
+    return re.sub(
+        r"\s+", " ", " ".join([*kept, re.sub(r"^\s*(?:euros?|dollars?|pounds?)\b", " ", text[at:])])
+    )
 
 
 def holds(fact: Fact, found: Any) -> bool | None:
@@ -195,13 +197,20 @@ def holds(fact: Fact, found: Any) -> bool | None:
             return None
 
 
-_SHARE = {"minute": Decimal(1) / 1440, "hour": Decimal(1) / 24, "day": Decimal(1), "week": Decimal(7), "month": Decimal("30.44"), "year": Decimal("365.28")}  # fmt: skip
+_DAYS = {
+    "minute": Decimal(1) / 1440,
+    "hour": Decimal(1) / 24,
+    "day": Decimal(1),
+    "week": Decimal(7),
+    "month": Decimal("30.44"),
+    "year": Decimal("365.28"),  # twelve of these months
+}
 ABOUT = Decimal("0.05")  # of the value
 ALIKE = Decimal("0.06")  # between 30 days and a month no one can tell
 
 
 def _compare_durations(fact: Fact, found: Duration) -> bool | None:
-    mine, other = (each.count * _SHARE[each.unit] for each in (fact.value, found))
+    mine, other = (each.count * _DAYS[each.unit] for each in (fact.value, found))
     calendar = ("month", "year")
     if (fact.value.unit in calendar) != (found.unit in calendar) and abs(mine - other) <= ALIKE * mine:
         return None
@@ -213,7 +222,10 @@ def _compare_months(fact: Fact, found: date) -> bool:
     if wanted.month is None:
         return _compare(fact.relation, Decimal(found.year), Decimal(wanted.year), Decimal(0))
     return _compare(
-        fact.relation, Decimal(found.year * 12 + found.month), Decimal(wanted.year * 12 + wanted.month), Decimal(0)
+        fact.relation,
+        Decimal(found.year * 12 + found.month),
+        Decimal(wanted.year * 12 + wanted.month),
+        Decimal(0),
     )
 
 

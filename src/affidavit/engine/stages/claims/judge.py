@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from enum import StrEnum
 
+from affidavit.engine.operations.shapes.check_claims import Verdict
 from affidavit.engine.result import Citation
 from affidavit.engine.stages.answers.answer import Found, answers
 from affidavit.engine.stages.answers.question import Asked, question_about
@@ -35,14 +35,6 @@ CONTRADICTS = 0.78  # of one that does not: to deny needs more than to agree
 AS_GOOD = 0.97  # of the best answer's confidence
 MAY_BE = 0.7  # of the best answer's confidence: one that holds and is this good forbids to deny
 MOST_CITED = 3
-
-
-class Verdict(StrEnum):
-    """What the document says of a claim."""
-
-    SUPPORTED = "supported"
-    CONTRADICTED = "contradicted"
-    NOT_FOUND = "not_found"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +76,22 @@ def _of_value(reader: Reader, claim: Claim, main: Fact, others: Sequence[Fact]) 
         if each.confidence >= max(SUPPORTS, AS_GOOD * best):
             return _decided(claim, main, each, agrees=True)
     first = found[0]
-    if any(each.confidence >= MAY_BE * first.confidence for each in holding) or first.confidence < CONTRADICTS or _holds(main, first) is not False:
+    if (
+        any(each.confidence >= MAY_BE * first.confidence for each in holding)
+        or first.confidence < CONTRADICTS
+        or _holds(main, first) is not False
+    ):
         return None
     return _decided(claim, main, first, agrees=False)
 
 
 def _decided(claim: Claim, main: Fact, found: Found, *, agrees: bool) -> Judgement | None:
     """Return the verdict under the senses of both sides; None when a denial cannot be weighed."""
-    denies = found.passage is not None and found.passage.kind is PassageKind.SENTENCE and is_negated(found.passage.text)
+    denies = (
+        found.passage is not None
+        and found.passage.kind is PassageKind.SENTENCE
+        and is_negated(found.passage.text)
+    )
     if denies != claim.is_negated:
         if denies or main.relation is not Relation.EQUAL:
             return None

@@ -11,8 +11,8 @@ from rapidfuzz import fuzz
 
 from affidavit.engine.result import Citation
 from affidavit.engine.stages.answers.answer import stems_in
-from affidavit.engine.stages.answers.question import Asked, question_about
 from affidavit.engine.stages.answers.lookup import by_field
+from affidavit.engine.stages.answers.question import Asked, question_about
 from affidavit.engine.stages.answers.reader import Reader
 from affidavit.engine.stages.claims.fact import Claim, is_negated, last_name
 from affidavit.engine.stages.passages.passage import Passage, PassageKind
@@ -28,9 +28,12 @@ SURE_FIELD = 0.75
 UNLIKE = 50  # of 100, under which two names are of two
 CONDITIONAL = 0.8
 
-_CLAUSES = re.compile(r"[;:,]\s|\s(?:and|but|however|whereas|while|und|aber|jedoch|mais|et|pero|y|ma|e|maar|en)\s")
+_CLAUSES = re.compile(
+    r"[;:,]\s|\s(?:and|but|however|whereas|while|und|aber|jedoch|mais|et|pero|y|ma|e|maar|en)\s"
+)
 _CONDITIONS = re.compile(
-    r"(?<!\w)(?:unless|except|if|provided that|subject to|es sei denn|außer|sofern|falls|wenn|sauf|si|salvo|tranne|tenzij)(?!\w)",
+    r"(?<!\w)(?:unless|except|if|provided that|subject to|es sei denn|außer|sofern|falls|wenn|sauf|si|salvo"
+    r"|tranne|tenzij)(?!\w)",
     re.IGNORECASE,
 )
 

@@ -115,13 +115,12 @@ def _beside(page: Page, page_rows: Sequence[Row]) -> Iterator[Passage]:
     """Yield what stands beside a label, and loose rows: text that is set in columns without being a table."""
     in_tables = {word for table in page.tables for cell in table.cells for word in cell.words}
     rows = [
-        tuple(part for part in row.segments if part.tokens[0].word.id not in in_tables)
-        for row in page_rows
+        tuple(part for part in row.segments if part.tokens[0].word.id not in in_tables) for row in page_rows
     ]
     for row in rows:
         yield from _pairs(row)
-    for row in loose_rows([row for row in rows if row]):
-        yield Passage(0, PassageKind.ROW, row.segment, BlockType.TABLE, "", row.cells)
+    for loose in loose_rows([row for row in rows if row]):
+        yield Passage(0, PassageKind.ROW, loose.segment, BlockType.TABLE, "", loose.cells)
 
 
 def _pairs(row: Sequence[Segment]) -> Iterator[Passage]:

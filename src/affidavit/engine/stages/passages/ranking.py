@@ -82,9 +82,7 @@ class Index:
     def coverage(self, stems: Sequence[str], others: frozenset[str]) -> float:
         """Return how much of the weight of `stems` a text with the stems `others` covers."""
         whole = sum(self.weight(stem) for stem in dict.fromkeys(stems))
-        met = sum(
-            self.weight(stem) for stem in dict.fromkeys(stems) if not others.isdisjoint(kin_of(stem))
-        )
+        met = sum(self.weight(stem) for stem in dict.fromkeys(stems) if not others.isdisjoint(kin_of(stem)))
         return met / whole if whole else 0.0
 
     def _topic_stems(self) -> frozenset[str]:

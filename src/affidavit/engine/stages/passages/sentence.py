@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from affidavit.engine.stages.fields.view import Token
+from affidavit.engine.stages.passages.terms import words
 from affidavit.engine.stages.values.folding import fold
 
 LONGEST = 120  # words; what has no full stop for longer is cut
@@ -15,12 +16,7 @@ LABEL_WORDS = 4
 _END = re.compile(r"[.!?\u3002\uff01\uff1f]+[\"'\u201c\u201d\u2019)\]\u00bb]*$")
 _START = re.compile(r"[\"'\u201c\u201e(\[\u00ab]*[A-Z\u00c0-\u00de\u0391-\u03a9\u0410-\u042f\d\u00a7\u2022]")
 _INITIAL = re.compile(r"^(?:[A-Za-z]\.)+$|^\(?\d{1,3}\.$|^[IVXivx]{1,4}\.$")
-_ABBREVIATIONS = frozenset(
-    "mr. mrs. ms. dr. prof. st. no. nos. nr. ltd. inc. co. corp. vs. e.g. i.e. etc. approx. ca. fig. sec. art. "
-    "abs. bzw. z.b. d.h. usw. ggf. inkl. exkl. zzgl. str. tel. abt. hr. fr. bd. evtl. lt. gem. mme. m. mlle. "
-    "av. bd. env. max. min. jan. feb. mar. apr. jun. jul. aug. sep. sept. oct. nov. dec. okt. dez. cf. al. p. "
-    "pp. para. cl. sig. sr. jr. ing. dipl. u.s. u.k. n.v. b.v. s.a. vol. ed. rev. ref. incl. excl. est.".split()
-)
+_ABBREVIATIONS = words("abbreviations")
 
 
 def sentences_of(tokens: Sequence[Token]) -> Iterator[list[Token]]:

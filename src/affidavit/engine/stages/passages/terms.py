@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.resources import files
+from typing import Any
 
 from affidavit.engine.stages.values.folding import fold
 
@@ -37,7 +38,7 @@ class Term:
 def stem_of(word: str) -> str:
     """Return the stem of one word: folded, without its ending; numbers stay as they are."""
     folded = fold(word[:LONGEST_WORD])
-    irregular = _lexicon()["irregular"].get(folded)
+    irregular = lexicon()["irregular"].get(folded)
     if irregular is not None:
         return str(irregular)
     if any(char.isdigit() for char in folded):
@@ -72,14 +73,14 @@ def _terms(text: str) -> Iterator[Term]:
 @cache
 def stop_stems() -> frozenset[str]:
     """Return the stems of words that every text has, in six languages."""
-    return frozenset(stem_of(word) for word in _lexicon()["stop"])
+    return frozenset(stem_of(word) for word in lexicon()["stop"])
 
 
 @cache
 def kin() -> dict[str, frozenset[str]]:
     """Return for each stem the stems of words that mean about the same, itself among them."""
     found: dict[str, set[str]] = {}
-    for group in _lexicon()["kin"]:
+    for group in lexicon()["kin"]:
         stems = {stem_of(word) for word in group}
         for stem in stems:
             found.setdefault(stem, set()).update(stems)
@@ -92,11 +93,12 @@ def kin_of(stem: str) -> frozenset[str]:
 
 
 @cache
-def _lexicon() -> dict[str, dict[str, str]]:
+def lexicon() -> dict[str, Any]:
+    """Return the words that rank and judge passages, by section, from `words.toml`."""
     return tomllib.loads(files(__package__).joinpath("words.toml").read_text(encoding="utf-8"))
 
 
 @cache
 def words(name: str) -> frozenset[str]:
     """Return a list of folded words of the lexicon, such as `negation`."""
-    return frozenset(fold(word) for word in _lexicon()["lists"][name])
+    return frozenset(fold(word) for word in lexicon()["lists"][name])

@@ -1,0 +1,1 @@
+"""Choose the sentences that say most of a document."""
