@@ -8,6 +8,8 @@ from functools import cache
 
 from rapidfuzz.distance import Levenshtein
 
+Edit = tuple[int, str, str]
+
 CONFUSED = 0.4  # what a letter costs that OCR often takes for the other
 CHANGED = 1.0  # what any other change of a letter costs
 SHARE = 0.14  # of the letters that may cost 1 in a whole text
@@ -74,34 +76,49 @@ def cost_of(wanted: Sequence[str], printed: str, *, is_scanned: bool) -> float |
     All in folded letters. No digit may differ, unless a letter stands for it that looks like it; no word may
     differ in more than a third.
     """
-    words = [canonical(word) for word in wanted if word]
-    letters = "".join(words)
-    least = LONG_SCANNED if is_scanned else LONG
-    total, spent = 0.0, [0.0] * len(words)
-    for step in Levenshtein.editops(letters, canonical(printed)):
-        cost = _edit_cost(
-            step.tag,
-            letters[step.src_pos : step.src_pos + 1],
-            canonical(printed)[step.dest_pos : step.dest_pos + 1],
+    words = [word for word in wanted if word]
+    readings = [(words, printed), ([canonical(word) for word in words], canonical(printed))]
+    costs = [_total(each, _edits("".join(each), text), is_scanned=is_scanned) for each, text in readings]
+    if sum(map(len, words)) == len(printed):  # letter by letter, which the shortest way to edit may not be
+        changed = [
+            edit for edit in enumerate(zip("".join(words), printed, strict=True)) if edit[1][0] != edit[1][1]
+        ]
+        costs.append(_total(words, [(at, *pair) for at, pair in changed], is_scanned=is_scanned))
+    return min((cost for cost in costs if cost is not None), default=None)
+
+
+def _edits(letters: str, printed: str) -> list[Edit]:
+    """Return the places, with the letter before and after; no letter where one came or went."""
+    return [
+        (
+            step.src_pos,
+            letters[step.src_pos] if step.tag != "insert" else "",
+            printed[step.dest_pos] if step.tag != "delete" else "",
         )
-        if cost is None or (cost > CONFUSED and len(letters) < least):
+        for step in Levenshtein.editops(letters, printed)
+    ]
+
+
+def _total(words: Sequence[str], edits: Sequence[Edit], *, is_scanned: bool) -> float | None:
+    length = sum(map(len, words))
+    total, spent = 0.0, [0.0] * len(words)
+    for at, before, after in edits:
+        cost = _edit_cost(before, after)
+        if cost is None or (cost > CONFUSED and length < (LONG_SCANNED if is_scanned else LONG)):
             return None
         total += cost
-        spent[_word_at(words, step.src_pos)] += cost
-    if total > max(CONFUSED, SHARE * len(letters)):
+        spent[_word_at(words, at)] += cost
+    if total > max(CONFUSED, SHARE * length):
         return None
     if any(cost > max(CONFUSED, WORD_SHARE * len(word)) for cost, word in zip(spent, words, strict=True)):
         return None
     return total
 
 
-def _edit_cost(tag: str, before: str, after: str) -> float | None:
-    if tag == "replace":
-        if (before, after) in _confusions():
-            return CONFUSED
-        return None if before.isdigit() or after.isdigit() else CHANGED
-    changed = after if tag == "insert" else before
-    return None if changed.isdigit() else CHANGED
+def _edit_cost(before: str, after: str) -> float | None:
+    if (before, after) in _confusions():
+        return CONFUSED
+    return None if before.isdigit() or after.isdigit() else CHANGED
 
 
 def _word_at(words: Sequence[str], position: int) -> int:

@@ -61,10 +61,12 @@ class Numerals:
 
         `clock` must be printed beside it. A date that can be read two ways is read by `order`.
         """
+        years = {str(value.year), f"{value.year % 100:02}"}
         for places, misread in ((self._places, False), (self._misread, True)):
             for key in _date_keys(value):
                 for position in places.get(key, ())[:MOST_PLACES]:
-                    yield from self._read_date(position, (value, clock, order), misread=misread)
+                    if key not in years or self._has_day(position, value.day):
+                        yield from self._read_date(position, (value, clock, order), misread=misread)
 
     def values_in(self, run: Run) -> list[tuple[Decimal, Run]]:
         """Return the numbers that stand in a run of words, with their words."""
@@ -76,7 +78,7 @@ class Numerals:
     def _add(self, position: Position, text: str) -> None:
         if text.isalpha():
             return
-        digits = _digits(text)
+        digits = digits_of(text)
         if _ISO_MOMENT.match(text):
             self._places.setdefault(digits[:8], []).append(position)
         if digits:
@@ -84,7 +86,7 @@ class Numerals:
             self._add_groups(position, text)
         read = digits_for(text)
         if read != text:
-            self._misread.setdefault(_digits(read), []).append(position)
+            self._misread.setdefault(digits_of(read), []).append(position)
 
     def _add_groups(self, position: Position, text: str) -> None:
         """Add a number that is written in groups, `1 234 567,00`, under all of its digits."""
@@ -94,7 +96,7 @@ class Numerals:
             if not _HEAD.fullmatch(text) or not _GROUP.match(tokens[following].text):
                 return
             joined += tokens[following].text
-            self._places.setdefault(_digits(joined), []).append(position)
+            self._places.setdefault(digits_of(joined), []).append(position)
 
     def _read_number(self, position: Position, value: Decimal) -> Iterator[Found]:
         segment = self._words.segment_of(position)
@@ -126,6 +128,11 @@ class Numerals:
                     yield Found(run, 0.5 if misread else 0.0, misread=misread)
                     return
 
+    def _has_day(self, position: Position, day: int) -> bool:
+        """Tell whether the day stands near a year that stands by itself; most years are no part of a date."""
+        around = self._words.tokens[max(0, position - DATE_WORDS) : position + DATE_WORDS]
+        return any(digits_of(digits_for(token.text)).lstrip("0").startswith(str(day)) for token in around)
+
     def _around(self, position: Position) -> Iterator[tuple[Token, ...]]:
         """Yield the words around one: in its row, then in reading order, which may go on in the next line."""
         token = self._words.tokens[position]
@@ -146,7 +153,7 @@ class Numerals:
         return tuple(run)
 
 
-def _digits(text: str) -> str:
+def digits_of(text: str) -> str:
     return "".join(char for char in text if char.isascii() and char.isdigit())
 
 

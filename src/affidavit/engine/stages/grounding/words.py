@@ -30,7 +30,8 @@ class Words:
         self.tokens: tuple[Token, ...] = tuple(
             token for number in view.tokens for token in view.tokens[number]
         )
-        self.letters = [squash(token.text) for token in self.tokens]
+        self._parts: dict[str, tuple[str, ...]] = {}
+        self.letters = ["".join(self._parts_of(token.text)) for token in self.tokens]
         self._starting: dict[str, list[tuple[Position, int]]] = {}
         self._inner: dict[str, list[Position]] = {}
         self._ends: dict[Position, tuple[int, ...]] = {}
@@ -146,7 +147,7 @@ class Words:
         if not letters:
             return
         self._starting.setdefault(letters, []).append((position, 0))
-        parts = parts_of(self.tokens[position].text)
+        parts = self._parts_of(self.tokens[position].text)
         if len(parts) < 2:
             return
         ends, at = [], 0
@@ -158,6 +159,12 @@ class Words:
             if at < len(letters):
                 self._inner.setdefault(letters[at - len(part) : at], []).append(position)
         self._ends[position] = tuple(ends)
+
+    def _parts_of(self, text: str) -> tuple[str, ...]:
+        """Return the parts of a word; the same words come again and again."""
+        if text not in self._parts:
+            self._parts[text] = tuple(parts_of(text))
+        return self._parts[text]
 
     @cached_property
     def _by_id(self) -> dict[str, Position]:
