@@ -244,7 +244,16 @@ CAPABILITIES: Final[Example] = {
     "media_types": ["application/pdf", "image/png"],
     "ocr_engines": ["auto", "tesseract", "ppocr"],
     "models": ["auto", "none"],
-    "scopes": ["jobs:read", "jobs:write", "files:read", "files:write", "webhooks:read", "webhooks:write"],
+    "scopes": [
+        "jobs:read",
+        "jobs:write",
+        "files:read",
+        "files:write",
+        "webhooks:read",
+        "webhooks:write",
+        "templates:read",
+        "templates:write",
+    ],
     "url_schemes": ["https"],
     "limits": {
         "upload_bytes": 100_000_000,

@@ -18,6 +18,7 @@ from affidavit.api.objects import Problem
 from affidavit.api.problems import PROBLEMS, TYPE_PREFIX, status_of
 from affidavit.api.render import JSON, PROBLEM_JSON
 from affidavit.api.webhook_examples import DELIVERY_ID, ENDPOINT_ID
+from affidavit.templates.reference import REFERENCE_PATTERN
 
 Json = dict[str, Any]
 
@@ -28,6 +29,7 @@ _PATH_PARAMETERS: Final[Mapping[str, Json]] = {
     "endpoint_id": {"schema": {"type": "string", "pattern": "^wh_[0-9a-z]{26}$"}, "example": ENDPOINT_ID},
     "delivery_id": {"schema": {"type": "string", "pattern": "^dlv_[0-9a-z]{26}$"}, "example": DELIVERY_ID},
     "name": {"schema": {"type": "string", "maxLength": 200}, "example": ARTIFACT["name"]},
+    "template": {"schema": {"type": "string", "pattern": REFERENCE_PATTERN}, "example": "invoice@1"},
     "page": {"schema": {"type": "integer", "minimum": 1, "maximum": 999999}, "example": 1},
 }
 _HEADERS: Final[Mapping[str, tuple[str, Json]]] = {
@@ -72,6 +74,7 @@ _TAGS: Final = (
     ("files", "Documents, uploaded once and used often."),
     ("operations", "What can be done with a document."),
     ("jobs", "Submissions: how they stand and what came of them."),
+    ("templates", "Schemas under a name, with options and versions."),
     ("webhooks", "Who is told when something happens, and what was told."),
     ("system", "What the installation can do, and whether it is up."),
 )

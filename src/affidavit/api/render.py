@@ -74,6 +74,7 @@ def render_job(view: JobView, public_url: str) -> dict[str, Any]:
         "result_expires_at": view.result_expires_at,
         "bundle_id": view.bundle_id,
         "manifest_sha256": view.manifest_sha256,
+        "template": render_template_ref(view.template),
         "review": view.review,
         "error": view.error,
         "retry_of": view.retry_of,
@@ -89,6 +90,13 @@ def render_job(view: JobView, public_url: str) -> dict[str, Any]:
     if view.kind is JobKind.BATCH:
         body["children"] = view.children or {}
     return body
+
+
+def render_template_ref(template: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Return which template a job took its schema from."""
+    if template is None:
+        return None
+    return {"name": template["name"], "version": template["version"], "starter": template["id"] is None}
 
 
 def render_progress(progress: Progress) -> dict[str, Any]:

@@ -54,7 +54,7 @@ LOOKS: Final[Mapping[str, tuple[Look, Look]]] = {
 @cache
 def samples_of(name: str) -> tuple[Sample, ...]:
     """Return the samples of a starter template. Raises KeyError for a name that it has not."""
-    schema = starters()[name].schema
+    schema = starters()[name].definition.schema
     (first, draw_first, expected_first), (second, draw_second, expected_second) = LOOKS[name]
     paper = draw_second()
     return (
