@@ -8,7 +8,7 @@ accept as fast as it can parse.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -134,6 +134,7 @@ def draft_job(
             "store": submission.store,
             "spec": {"options": options, "json_schema": submission.json_schema}
             | ({"parameters": dict(submission.parameters)} if submission.parameters else {})
+            | ({"template": asdict(submission.template)} if submission.template else {})
             | ({"review": submission.review.model_dump()} if submission.review else {})
             # One that the caller chose stays as it is, whatever the page count says later.
             | ({"deadline_seconds": own_deadline.total_seconds()} if own_deadline else {}),

@@ -24,6 +24,7 @@ from affidavit.jobs.submission import (
     Priority,
     SourceRef,
     Submission,
+    TemplateRef,
     UrlRef,
     WebhookRef,
 )
@@ -143,6 +144,7 @@ def _submission(row: Row, opener: Opener, password: str | None) -> Submission:
         metadata=row["metadata"],
         deadline=None if deadline is None else timedelta(seconds=deadline),
         webhook=_webhook(row, opener),
+        template=TemplateRef(**spec["template"]) if "template" in spec else None,
         review=ReviewOptions.model_validate(spec["review"]) if "review" in spec else None,
     )
 

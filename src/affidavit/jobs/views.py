@@ -52,6 +52,7 @@ class JobView:
     deleted_at: datetime | None = None
     deleted_by: str | None = None
     purged: list[dict[str, Any]] | None = None
+    template: dict[str, Any] | None = None
     artifacts: list[dict[str, Any]] = field(default_factory=list)
     child_batch_id: str | None = None
 

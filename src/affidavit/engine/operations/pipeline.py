@@ -102,7 +102,7 @@ def _turns(context: Context, number: int, step: Step, parts: Sequence[Part]) -> 
 
 
 def _spec_of(context: Context, step: Step) -> Any:
-    own = step.model_dump(mode="json", by_alias=True, exclude={*Step.model_fields, "json_schema"})
+    own = step.model_dump(mode="json", by_alias=True, exclude={*Step.model_fields, "json_schema", "template"})
     return context.spec.model_copy(
         update={
             "operation": step.operation,

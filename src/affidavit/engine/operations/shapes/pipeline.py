@@ -43,8 +43,13 @@ class ExtractStep(Step):
 
     operation: Literal[Operation.EXTRACT]
     json_schema: Annotated[
-        dict[str, Any], Field(alias="schema", description="JSON Schema 2020-12 of the values to fill.")
-    ]
+        dict[str, Any] | None,
+        Field(alias="schema", description="JSON Schema 2020-12 of the values to fill, or the shorthand."),
+    ] = None
+    template: Annotated[
+        str | None,
+        Field(max_length=80, description="A template instead of a schema. Its options do not count here."),
+    ] = None
 
 
 class PipelineParameters(Frozen):
