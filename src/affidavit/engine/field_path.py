@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final
 
 Step = str | int
@@ -37,9 +38,10 @@ def _step(path: str, at: int, *, is_first: bool) -> tuple[Step, int]:
     if found := _INDEX.match(path, at):
         return int(found[1]), found.end()
     if path.startswith('["', at):
-        name, end = json.JSONDecoder().raw_decode(path, at + 1)
-        if isinstance(name, str) and path.startswith("]", end):
-            return name, end + 1
+        with suppress(json.JSONDecodeError):
+            name, end = json.JSONDecoder().raw_decode(path, at + 1)
+            if path.startswith("]", end):
+                return name, end + 1
     start = at if is_first else at + 1
     if (is_first or path.startswith(".", at)) and (found := _NAME.match(path, start)):
         return found[0], found.end()
