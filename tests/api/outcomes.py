@@ -4,26 +4,67 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import affidavit.api
 from affidavit.engine import operations, pipeline
+from affidavit.engine.model import ModelReply
 from affidavit.engine.operations.port import Context
+from affidavit.engine.operations.shapes.translate import TranslatedBlock, TranslateOutcome
+from affidavit.engine.result import BlockType
 from affidavit.engine.source import Source
 from affidavit.engine.spec import Operation, Spec
 
 TARGET = Path(affidavit.api.__file__).parent / "outcomes.json"
+GERMAN = {
+    "Dear Ms Fell,": "Sehr geehrte Frau Fell,",
+    "thank you for your order. The bags will leave our warehouse on 16 March 2026.": "vielen Dank für Ihre "
+    "Bestellung. Die Beutel verlassen unser Lager am 16. März 2026.",
+    "Kind regards\nAda Bell": "Mit freundlichen Grüßen\nAda Bell",
+}
 OF_EVERY_BODY = {"source", "options"}
+# What no rules can do; by hand.
+TRANSLATION = TranslateOutcome(
+    language="de",
+    from_language="en",
+    markdown="Sehr geehrte Frau Fell,",
+    blocks=(
+        TranslatedBlock(
+            id="p1.b0",
+            type=BlockType.PARAGRAPH,
+            page=1,
+            box=(20.0, 29.68, 98.0, 42.17),
+            range=(0, 23),
+            source="Dear Ms Fell,",
+            text="Sehr geehrte Frau Fell,",
+            translated=True,
+        ),
+    ),
+    flagged=0,
+    untranslated=0,
+)
 
 
 def outcome(operation: Operation, member: str, body: dict[str, Any]) -> Any:
+    if operation is Operation.TRANSLATE:
+        return TRANSLATION.model_dump(mode="json")
     parameters = {name: value for name, value in body.items() if name not in OF_EVERY_BODY}
     source = source_of(body["source"])
     spec = Spec(operation=operation, parameters=parameters)
-    document = pipeline.read(source, spec).document
-    result = pipeline.conclude(Context(document, spec, source)).result
+    context = Context(pipeline.read(source, spec).document, spec, source)
+    replies = translation(context) if operation is Operation.TRANSLATE else ()
+    result = pipeline.conclude(context, replies=replies).result
     return json.loads(result.model_dump_json(include={member}))[member]
+
+
+def translation(context: Context) -> tuple[ModelReply, ...]:
+    """Return what a model would reply to the example of a translation, the one that cannot be run without."""
+    (request,) = pipeline.prompts(context, ())
+    said = re.findall(r"^\[(p\d+\.b\d+)\] (.+?)(?=\n\[|\n</)", request.text, re.MULTILINE | re.DOTALL)
+    blocks = [{"id": block, "text": GERMAN.get(text.strip(), text.strip())} for block, text in said]
+    return (ModelReply(id=request.id, text=json.dumps({"blocks": blocks})),)
 
 
 def source_of(given: dict[str, str]) -> Source:

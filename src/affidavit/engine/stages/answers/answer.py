@@ -87,6 +87,8 @@ def answers(reader: Reader, question: Question) -> list[Found]:
             found = []
     if not found:
         found = list(_typed(reader, question))
+    if question.asked is Asked.DATE and not any(each.confidence >= LEAST for each in found):
+        found += list(_typed(reader, replace(question, asked=Asked.DURATION)))  # due within 30 days
     return _with_rivals(sorted(found, key=lambda each: -each.confidence))
 
 
