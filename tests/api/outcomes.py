@@ -12,8 +12,6 @@ import affidavit.api
 from affidavit.engine import operations, pipeline
 from affidavit.engine.model import ModelReply
 from affidavit.engine.operations.port import Context
-from affidavit.engine.operations.shapes.translate import TranslatedBlock, TranslateOutcome
-from affidavit.engine.result import BlockType
 from affidavit.engine.source import Source
 from affidavit.engine.spec import Operation, Spec
 
@@ -25,31 +23,9 @@ GERMAN = {
     "Kind regards\nAda Bell": "Mit freundlichen Grüßen\nAda Bell",
 }
 OF_EVERY_BODY = {"source", "options"}
-# What no rules can do; by hand.
-TRANSLATION = TranslateOutcome(
-    language="de",
-    from_language="en",
-    markdown="Sehr geehrte Frau Fell,",
-    blocks=(
-        TranslatedBlock(
-            id="p1.b0",
-            type=BlockType.PARAGRAPH,
-            page=1,
-            box=(20.0, 29.68, 98.0, 42.17),
-            range=(0, 23),
-            source="Dear Ms Fell,",
-            text="Sehr geehrte Frau Fell,",
-            translated=True,
-        ),
-    ),
-    flagged=0,
-    untranslated=0,
-)
 
 
 def outcome(operation: Operation, member: str, body: dict[str, Any]) -> Any:
-    if operation is Operation.TRANSLATE:
-        return TRANSLATION.model_dump(mode="json")
     parameters = {name: value for name, value in body.items() if name not in OF_EVERY_BODY}
     source = source_of(body["source"])
     spec = Spec(operation=operation, parameters=parameters)

@@ -49,6 +49,7 @@ _SOURCE_CODES: Final = (
     "NOT_FOUND",
     "SOURCE_GONE",
     "JOB_NOT_FINISHED",
+    "MODEL_NOT_CONFIGURED",
 )
 _RESULT_CODES: Final = (
     "NOT_FOUND",

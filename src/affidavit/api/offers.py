@@ -140,14 +140,14 @@ OFFERS: Final[Mapping[Operation, Offer]] = {
         bodies={
             "text": {
                 "summary": "A question",
-                "value": _text(_INVOICE, question="When is the payment due?"),
+                "value": _text(_INVOICE, question="What is the total?"),
             }
         },
     ),
     Operation.SUMMARIZE: Offer(
         path="/v1/summarize",
         summary="Summarise a document",
-        description="Choose the sentences that say most, each with its place; with a language model, in words "
+        description="Choose the sentences that say most, each with its place; with a language model, words "
         "of its own that cite the document's.",
         bodies={"text": {"summary": "A short text", "value": _text(_INVOICE)}},
     ),
@@ -167,7 +167,7 @@ OFFERS: Final[Mapping[Operation, Offer]] = {
     Operation.TRANSLATE: Offer(
         path="/v1/translate",
         summary="Translate a document",
-        description="Translate block by block, each with the block that it came from. Needs a language model.",
+        description="Translate block by block, each beside what it came from. Needs a language model.",
         bodies={"text": {"summary": "Into German", "value": _text(_LETTER, language="de")}},
     ),
     Operation.FORMS: Offer(
@@ -194,13 +194,33 @@ OFFERS: Final[Mapping[Operation, Offer]] = {
         "topic, or for every part (`*`). `steps` of the result has what came of each step, for each part; "
         "pages and citations are those of the whole document.",
         bodies={
-            "extract": {
-                "summary": "Read, then fill a schema",
+            "packet": {
+                "summary": "Split a packet, and fill a schema from each invoice in it",
+                "value": _text(
+                    _INVOICE + "\f" + _LETTER,
+                    steps=[
+                        {"operation": "parse"},
+                        {
+                            "operation": "split",
+                            "topics": [
+                                {"name": "invoice", "description": "A bill with an amount to be paid"},
+                                {"name": "letter", "description": "Correspondence with a salutation"},
+                            ],
+                        },
+                        {"operation": "extract", "for": "invoice", "schema": _SCHEMA},
+                    ],
+                ),
+            },
+            "two": {
+                "summary": "Fill a schema and ask a question",
                 "value": _text(
                     _INVOICE,
-                    steps=[{"operation": "parse"}, {"operation": "extract", "schema": _SCHEMA}],
+                    steps=[
+                        {"operation": "extract", "schema": _SCHEMA},
+                        {"operation": "ask", "question": "Who is it billed to?"},
+                    ],
                 ),
-            }
+            },
         },
         codes=("SCHEMA_INVALID",),
     ),

@@ -18,8 +18,10 @@ from pydantic import BaseModel
 
 from affidavit.engine.operations.shapes.ask import AskOutcome, AskParameters
 from affidavit.engine.operations.shapes.check_claims import CheckClaimsOutcome, CheckClaimsParameters
+from affidavit.engine.operations.shapes.classify import ClassifyOutcome, ClassifyParameters
 from affidavit.engine.operations.shapes.forms import FormsOutcome, FormsParameters
 from affidavit.engine.operations.shapes.pipeline import PipelineOutcome, parameters_with
+from affidavit.engine.operations.shapes.split import SplitOutcome, SplitParameters
 from affidavit.engine.operations.shapes.summarize import SummarizeOutcome, SummarizeParameters
 from affidavit.engine.operations.shapes.translate import TranslateOutcome, TranslateParameters
 from affidavit.engine.spec import Frozen, Operation
@@ -29,7 +31,7 @@ from affidavit.engine.spec import Frozen, Operation
 class Entry:
     """One operation: the member of the result that shows it, its shapes, and the name of its module.
 
-    With `needs_source` it is given the bytes of the file too.
+    With `needs_source` it is given the bytes of the file too; with `needs_model` rules alone cannot do it.
     """
 
     operation: Operation
@@ -38,6 +40,7 @@ class Entry:
     outcome: type[BaseModel]
     module: str
     needs_source: bool = False
+    needs_model: bool = False
 
     def load(self) -> ModuleType:
         """Return the module with `run`, and `prompts` when a model can help it: see `port`."""
@@ -50,10 +53,19 @@ class Entry:
 
 # The order is that of `Operation`.
 _SINGLE: Final[tuple[Entry, ...]] = (
+    Entry(Operation.SPLIT, "split", SplitParameters, SplitOutcome, "split", needs_source=True),
+    Entry(Operation.CLASSIFY, "classification", ClassifyParameters, ClassifyOutcome, "classify"),
     Entry(Operation.ASK, "answer", AskParameters, AskOutcome, "ask"),
     Entry(Operation.SUMMARIZE, "summary", SummarizeParameters, SummarizeOutcome, "summarize"),
     Entry(Operation.CHECK_CLAIMS, "claims", CheckClaimsParameters, CheckClaimsOutcome, "check_claims"),
-    Entry(Operation.TRANSLATE, "translation", TranslateParameters, TranslateOutcome, "translate"),
+    Entry(
+        Operation.TRANSLATE,
+        "translation",
+        TranslateParameters,
+        TranslateOutcome,
+        "translate",
+        needs_model=True,
+    ),
     Entry(Operation.FORMS, "forms", FormsParameters, FormsOutcome, "forms", needs_source=True),
 )
 ENTRIES: Final = (
@@ -82,6 +94,15 @@ def needs_source(operation: Operation, parameters: Mapping[str, Any]) -> bool:
         return False
     steps = parameters.get("steps", ()) if operation is Operation.PIPELINE else ()
     return entry.needs_source or any(needs_source(Operation(step["operation"]), step) for step in steps)
+
+
+def needs_model(operation: Operation, parameters: Mapping[str, Any]) -> bool:
+    """Tell whether the operation, or one of its steps, can do nothing without a language model."""
+    entry = entry_of(operation)
+    if entry is None:
+        return False
+    steps = parameters.get("steps", ()) if operation is Operation.PIPELINE else ()
+    return entry.needs_model or any(needs_model(Operation(step["operation"]), step) for step in steps)
 
 
 def served() -> tuple[Operation, ...]:
