@@ -93,15 +93,17 @@ async def opened(
     page_count: int,
     selected: list[int],
     policy: ExecutionPolicy,
+    finishes: bool = True,
 ) -> bool:
     """Write what opening the document taught; plan the other batches when one is not enough.
 
-    Returns whether batches were planned. Raises Fenced.
+    With `finishes` the task of a document of one batch ends the job too; else the finish must find the
+    pages in the task's row. Returns whether batches were planned. Raises Fenced.
     """
     planned = _batches(selected, policy.batch_pages)
     async with db.begin(SYSTEM) as session:
         await tasks.hold(session, held)
-        if len(planned) > 1:
+        if len(planned) > 1 or not finishes:
             await tasks.plan(session, held, planned)
         await tasks.open_job(
             session,

@@ -169,6 +169,7 @@ class Reading:
                 page_count=page_count,
                 selected=self.selected,
                 policy=self.policy,
+                finishes=self.finishes,
             )
         )
         if is_planned:

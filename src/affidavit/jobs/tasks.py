@@ -145,6 +145,8 @@ def _row(held: Claim, n: int, kind: TaskKind, vstart: int) -> Row:
 
 
 async def _add(session: AsyncSession, rows: Sequence[Row]) -> None:
+    if not rows:
+        return
     # A second attempt plans the same tasks again; those that are there stay as they are.
     statement = insert(Task).on_conflict_do_nothing(index_elements=["job_id", "n"])
     await session.execute(statement, rows)
