@@ -21,8 +21,7 @@ CLEAR_ROLE = 0.6  # of a label, to speak for the lines under it
 STRONG_ROLE = 0.9  # of a word beside a label, as in VAT number of the customer
 NEAR_ROWS = 8  # rows around a party's block that still speak about it
 OTHER_PARTY = 0.35  # what is left of a score when the value stands by another party
-UNPLACED = {SELLER: 0.85, BUYER: 0.3}  # who prints his numbers apart from his address: the issuer
-UNKNOWN_PARTY = 0.5
+ISSUER, ADDRESSEE, UNKNOWN_PARTY = 0.85, 0.3, 0.5  # who prints his numbers apart from his address
 
 _WORD = re.compile(r"[^\W\d_]+")
 
@@ -30,8 +29,9 @@ _WORD = re.compile(r"[^\W\d_]+")
 class Belonging:
     """Whose the values of one document are, among the parties of one schema."""
 
-    def __init__(self, view: View, hits: Sequence[Hit], keys: Sequence[str]) -> None:
+    def __init__(self, view: View, hits: Sequence[Hit], keys: Sequence[str], issuer: str = SELLER) -> None:
         self._view = view
+        self._sides = (BUYER, SELLER) if issuer == BUYER else (SELLER, BUYER)
         self._hits = hits
         self._keys = keys
 
@@ -45,7 +45,7 @@ class Belonging:
 
     @cached_property
     def parties(self) -> list[Party]:
-        return find_parties(self._view, self.by_row, self._keys)
+        return find_parties(self._view, self.by_row, self._keys, self._sides)
 
     @cached_property
     def _headings(self) -> dict[int, list[tuple[str, Hit]]]:
@@ -61,7 +61,7 @@ class Belonging:
         """Return what is left of a score when a value should be `party`'s, by what stands near it."""
         role = self._role_named(candidate.label) or self.role_near(candidate.span)
         if role is None:
-            return UNPLACED.get(party, UNKNOWN_PARTY)
+            return dict(zip(self._sides, (ISSUER, ADDRESSEE), strict=True)).get(party, UNKNOWN_PARTY)
         return 1.0 if role == party else OTHER_PARTY
 
     def role_near(self, span: Span) -> str | None:

@@ -26,6 +26,7 @@ from affidavit.engine.stages.fields.belonging import Belonging
 from affidavit.engine.stages.fields.candidates import Candidate, Finder
 from affidavit.engine.stages.fields.citation import cite, match_of
 from affidavit.engine.stages.fields.confidence import confidence_of
+from affidavit.engine.stages.fields.headlines import find_headlines, issuer_of
 from affidavit.engine.stages.fields.labels import find_labels, phrases_of
 from affidavit.engine.stages.fields.lexicon import LINE_AMOUNT, PREPAID, Kind
 from affidavit.engine.stages.fields.ownership import parties_of, party_labels, with_owners
@@ -100,8 +101,9 @@ class _Rules:
         phrases = phrases_of(plans, party_labels(plans, compiled.root))
         self._hits = find_labels(self._view, phrases)
         self._records = RecordFinder(self._view, self._spans, phrases, self._hits)
-        self._belonging = Belonging(self._view, self._hits, parties_of(plans))
-        self._sources = Sources(self._view, self._spans, self._belonging)
+        headlines = find_headlines(self._view, self._spans)
+        self._belonging = Belonging(self._view, self._hits, parties_of(plans), issuer_of(headlines))
+        self._sources = Sources(self._view, self._spans, self._belonging, headlines)
 
     def run(self) -> tuple[dict[Path, FieldValue], Items]:
         records, used_rows = self._find_records()

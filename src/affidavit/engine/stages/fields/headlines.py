@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-from affidavit.engine.stages.fields.lexicon import Kind
+from affidavit.engine.stages.fields.lexicon import SELLER, Kind
 from affidavit.engine.stages.fields.phrases import label_key
 from affidavit.engine.stages.fields.plans import Plan, labels_of_concepts
 from affidavit.engine.stages.fields.spans import Span, Spans
@@ -33,13 +33,17 @@ _CODED = re.compile(r"\b([A-Z0-9]{1,6})\s*(?:[=:\-\u2013]|is|for)?\s+([A-Za-z][A
 
 @dataclass(frozen=True, slots=True)
 class DocumentKind:
-    """A kind of document. `number` and `date` are keys of the concepts that its title may state."""
+    """A kind of document. `number` and `date` are keys of the concepts that its title may state.
+
+    `issuer` is the concept that names who heads such a document; empty when no one does.
+    """
 
     key: str
     words: tuple[str, ...]
     number: str | None = None
     date: str | None = None
     codes: tuple[str, ...] = ()
+    issuer: str = SELLER
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +68,7 @@ def document_kinds() -> dict[str, DocumentKind]:
             number=entry.get("number"),
             date=entry.get("date"),
             codes=tuple(entry.get("codes", ())),
+            issuer=entry.get("issuer", SELLER),
         )
         for key, entry in read.items()
     }
@@ -92,6 +97,11 @@ def find_headlines(view: View, spans: Spans) -> list[Headline]:
         if (headline := _headline(view, row, segment, spans)) is not None
     ]
     return sorted(found, key=lambda each: -each.score)
+
+
+def issuer_of(headlines: Sequence[Headline]) -> str:
+    """Return the concept that names who heads a document with these titles."""
+    return headlines[0].kind.issuer if headlines else SELLER
 
 
 def _headline(view: View, row: Row, segment: Segment, spans: Spans) -> Headline | None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import median
 
+from affidavit.engine.stages.fields.headlines import kind_named
 from affidavit.engine.stages.fields.labels import Hit
 from affidavit.engine.stages.fields.lexicon import (
     ADDRESS_PARTS,
@@ -26,8 +28,8 @@ BLANK_LINE = 1.5  # of the distance between lines, from which on a line is left 
 LABEL_SHARE = 0.85  # of a line's letters, from which on it is only a label
 TOP = 0.35  # of the page, in which a letterhead stands
 LONGEST_NAME = 9  # words
+HEADED, FORMED, LARGE_BONUS, FIRST_BONUS = 0.35, 0.2, 0.2, 0.1  # what makes a letterhead
 INCOMPLETE = 0.4  # of the score, at most, for what an address lacks
-PLAIN_NAME = 0.6  # what a first line without a legal form is worth beside one with
 
 _SEPARATOR = re.compile(r"\s*[,;|•·●*]\s+|\s+[-\u2013\u2022\u00b7\u25cf]\s+")
 
@@ -69,20 +71,30 @@ def find_blocks(view: View, hits: HitsByRow) -> list[Party]:
     return [party for party in found if party]
 
 
-def find_letterhead(view: View, hits: HitsByRow) -> Span | None:
-    """Return who heads the first page: the first name with a company's legal form, else the first name."""
-    plain: Span | None = None
+def find_letterhead(view: View, hits: HitsByRow, *, is_person: bool = False) -> Span | None:
+    """Return who heads the first page: the name that is largest, first, and of a company's legal form.
+
+    A person's name has no legal form. The span's fit is how much the line looks like a letterhead.
+    """
+    best: Span | None = None
     for segment in view.segments:
         page = view.pages[segment.page]
         if segment.page != view.segments[0].page or segment.box[1] > TOP * page.height:
             break
         if not _looks_like_name(segment, hits):
             continue
-        name = _part(segment, _SEPARATOR.split(segment.text)[0], 0.9)
-        if has_legal_form(segment.text):
-            return name
-        plain = plain or Span(segment, name.start, name.end, name.value, 0.9 * PLAIN_NAME)
-    return plain
+        fit = HEADED
+        fit += FORMED if has_legal_form(segment.text) and not is_person else 0.0
+        fit += LARGE_BONUS * min(1.0, _size(view, segment) - 1)
+        fit += FIRST_BONUS if best is None else 0.0
+        if best is None or fit > best.fit:
+            best = _part(segment, _SEPARATOR.split(segment.text)[0], fit)
+    return best
+
+
+def _size(view: View, segment: Segment) -> float:
+    """Return how high a line's words are, in the page's word heights, at least 1."""
+    return max(1.0, median(t.box[3] - t.box[1] for t in segment.tokens) / view.heights[segment.page])
 
 
 def has_legal_form(text: str) -> bool:
@@ -100,7 +112,10 @@ def _looks_like_name(segment: Segment, hits: HitsByRow) -> bool:
         return False
     if ":" in text or "@" in text or "www." in text.casefold() or _is_street(text):
         return False
-    return not any(hit.segment is segment and hit.start <= 1 for hit in hits.get(segment.row, ()))
+    if kind_named(text) or (kind_named(text.split()[0]) and not has_legal_form(text)):
+        return False
+    mine = [hit for hit in hits.get(segment.row, ()) if hit.segment is segment and hit.start <= 1]
+    return not any(hit.end - hit.start >= LABEL_SHARE * len(text) or hit.has_colon for hit in mine)
 
 
 def _one_line(segment: Segment) -> Party | None:

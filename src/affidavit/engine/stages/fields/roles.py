@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from affidavit.engine.stages.fields.labels import Hit
-from affidavit.engine.stages.fields.lexicon import BUYER, SELLER
 from affidavit.engine.stages.fields.parties import HitsByRow, Party, find_blocks
 from affidavit.engine.stages.fields.view import Segment, View
 
@@ -14,16 +13,21 @@ FOOT = 0.85  # of the page, under which the sender says who he is
 ROWS_OVER = 8  # rows between a block and its label, in all columns
 HEIGHTS_OVER = 5.0  # word heights
 PER_LINE = 0.1  # less for each line between
+Sides = tuple[str, str]  # who issues a document, and who is addressed
+
 OWN = 0.5  # from which on a role is taken
 
 
-def find_parties(view: View, hits: HitsByRow, keys: Sequence[str]) -> list[Party]:
-    """Return the parties with an address, in order, each with its likely roles among `keys`."""
+def find_parties(view: View, hits: HitsByRow, keys: Sequence[str], sides: Sides) -> list[Party]:
+    """Return the parties with an address, in order, each with its likely roles among `keys`.
+
+    `sides` are who writes such a document and to whom, which places on the page tell.
+    """
     found = find_blocks(view, hits)
     labelled = [_labelled(view, party, found, hits, keys) for party in found]
     taken = {role for roles in labelled for role, score in roles.items() if score > OWN}
     return [
-        replace(party, roles=roles or _guessed(view, party, found, taken))
+        replace(party, roles=roles or _guessed(view, party, found, taken, sides))
         for party, roles in zip(found, labelled, strict=True)
     ]
 
@@ -73,18 +77,21 @@ def _is_in(row: int, first: Segment, other: Party) -> bool:
     return other.page == first.page and other.rows[0] <= row <= other.rows[1] and overlaps
 
 
-def _guessed(view: View, party: Party, found: Sequence[Party], taken: set[str]) -> dict[str, float]:
+def _guessed(
+    view: View, party: Party, found: Sequence[Party], taken: set[str], sides: Sides
+) -> dict[str, float]:
     """Guess by place: the sender in one line, in the foot or alone; the other block is addressed."""
+    issuer, addressee = sides
     page = view.pages[party.page]
     middle = party.first.box[1] / page.height
     blocks = [other for other in found if not other.is_one_line and other.page == party.page]
     if party.is_one_line or middle > FOOT:
-        return {SELLER: 0.75}
-    if BUYER in taken:
-        return {SELLER: 0.7}
-    has_sender = SELLER in taken or any(other.is_one_line for other in found)
+        return {issuer: 0.75}
+    if addressee in taken:
+        return {issuer: 0.7}
+    has_sender = issuer in taken or any(other.is_one_line for other in found)
     if has_sender or (blocks and blocks[0] is not party):
-        return {BUYER: 0.7}
+        return {addressee: 0.7}
     if len(blocks) > 1:
-        return {SELLER: 0.55, BUYER: 0.4}
-    return {BUYER: 0.5, SELLER: 0.35}
+        return {issuer: 0.55, addressee: 0.4}
+    return {addressee: 0.5, issuer: 0.35}

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from functools import cached_property
+from collections.abc import Iterator, Sequence
 
 from affidavit.engine.stages.fields.belonging import Belonging
 from affidavit.engine.stages.fields.candidates import Candidate, fits, reading_confidence
-from affidavit.engine.stages.fields.headlines import Headline, find_headlines, type_value
+from affidavit.engine.stages.fields.headlines import Headline, issuer_of, type_value
 from affidavit.engine.stages.fields.lexicon import ADDRESS_PARTS, ISSUE_DATE, PARTIES, SELLER, Kind
 from affidavit.engine.stages.fields.parties import Party, find_letterhead
 from affidavit.engine.stages.fields.plans import Plan
@@ -16,7 +15,6 @@ from affidavit.engine.stages.fields.spans import Span, Spans
 from affidavit.engine.stages.fields.view import View
 
 SPOKEN_FOR = 0.85  # a value whose grammar hardly fits anything else, unlabelled
-LETTERHEAD = 0.6
 ONLY_DATE = 0.5
 ONE_LINE = 0.9  # of a block of several lines
 UNOWNED = 0.8  # of a score, when a leaf does not say whose address it asks for
@@ -24,15 +22,16 @@ BY_TAX_NUMBER = 0.8  # a country that only the prefix of a tax number tells
 AT_HOME = 0.65  # an address without a country is in the country of the one that writes
 
 TYPES = frozenset({"type_code", "document_type"})
-SELF_EVIDENT = {Kind.EMAIL: 0.6, Kind.URI: 0.6, Kind.IBAN: 0.85, Kind.VAT_ID: 0.75}
+SELF_EVIDENT = {Kind.EMAIL: 0.6, Kind.URI: 0.6, Kind.IBAN: 0.85, Kind.VAT_ID: 0.75, Kind.TIME: 0.5}
 _PREFIXES = {"EL": "GR", "XI": "GB"}  # of VAT numbers, where they are not ISO 3166's
 
 
 class Sources:
     """What a document says about itself without a label."""
 
-    def __init__(self, view: View, spans: Spans, belonging: Belonging) -> None:
+    def __init__(self, view: View, spans: Spans, belonging: Belonging, headlines: Sequence[Headline]) -> None:
         self._view = view
+        self._headlines = headlines
         self._spans = spans
         self._belonging = belonging
 
@@ -43,19 +42,16 @@ class Sources:
 
     def _all(self, plan: Plan) -> list[Candidate]:
         part = party_part(plan)
+        headed = self._letterhead(plan)
         if part:
-            return list(self._from_parties(part, plan))
+            return [*self._from_parties(part, plan), *headed]
         if plan.kind is Kind.CURRENCY:
             return self._currencies()
         if plan.kind in SELF_EVIDENT:
             found = ((span, SELF_EVIDENT[plan.kind] * span.fit) for span in self._spans.all(plan.kind))
             return [_candidate(span, score) for span, score in found]
         titled = self._from_headlines(plan)
-        return titled + (self._dates() if plan.concept and plan.concept.key == ISSUE_DATE else [])
-
-    @cached_property
-    def _headlines(self) -> list[Headline]:
-        return find_headlines(self._view, self._spans)
+        return headed + titled + (self._dates() if plan.concept and plan.concept.key == ISSUE_DATE else [])
 
     def _from_headlines(self, plan: Plan) -> list[Candidate]:
         """Return what the document's titles say of a leaf: its kind, its number, its date."""
@@ -79,10 +75,18 @@ class Sources:
                 yield _candidate(_as_wanted(span, plan), score)
             elif part == "country" and role > 0 and _wants_code(plan):
                 yield from self._country_of(each, role)
-        if part == "name" and plan.party in (SELLER, None):
-            letterhead = find_letterhead(self._view, self._belonging.by_row)
-            if letterhead:
-                yield _candidate(letterhead, LETTERHEAD * letterhead.fit / 0.9)
+
+    def _letterhead(self, plan: Plan) -> list[Candidate]:
+        """Return who heads the document, for the leaf that asks for the one who issues its kind."""
+        issuer = issuer_of(self._headlines)
+        own = (plan.party or "").rpartition("/")[2]
+        is_person = plan.party is None and plan.concept is not None and plan.concept.key == "name"
+        asked = {own, plan.leaf.name, plan.concept.key if plan.concept else ""} - {""}
+        is_name = party_part(plan) == "name" or plan.leaf.name == issuer
+        if not is_name or not (issuer in asked or (is_person and issuer in (SELLER, "name"))):
+            return []
+        letterhead = find_letterhead(self._view, self._belonging.by_row, is_person=is_person)
+        return [_candidate(letterhead, letterhead.fit)] if letterhead else []
 
     def _country_of(self, party: Party, role: float) -> Iterator[Candidate]:
         """Infer a country that is not written: from the party's tax number, else from the issuer's."""
