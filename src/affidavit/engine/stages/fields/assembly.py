@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
@@ -30,8 +30,18 @@ NO_VALUE = FieldValue(value=None, confidence=0)
 _ABSENT = object()
 _PLAIN_NAME = re.compile(r"[^.\[\]\"\\]+")
 
-# Finds the items of an array: for each, the value of each leaf by its path in the schema.
-Items = Mapping[tuple[str, ...], Sequence[Mapping[tuple[str, ...], FieldValue]]]
+Path = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One item of an array: its values by leaf path, and the items of each array in it by array path."""
+
+    values: Mapping[Path, FieldValue]
+    arrays: Mapping[Path, Sequence[Item]] = field(default_factory=dict)
+
+
+Items = Mapping[Path, Sequence[Item]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,21 +54,20 @@ class Filled:
 
 def fill(root: ObjectNode, values: Mapping[tuple[str, ...], FieldValue], items: Items) -> Filled:
     """Build the data for a schema from values by leaf path, and from items by array path."""
-    builder = _Builder(items)
-    data = builder.object(root, "", values)
+    builder = _Builder()
+    data = builder.object(root, "", Item(values, items))
     return Filled({} if data is _ABSENT else data, builder.fields)
 
 
 class _Builder:
-    def __init__(self, items: Items) -> None:
+    def __init__(self) -> None:
         self.fields: dict[str, FieldValue] = {}
-        self._items = items
 
-    def object(self, node: ObjectNode, path: str, values: Mapping[tuple[str, ...], FieldValue]) -> Any:
+    def object(self, node: ObjectNode, path: str, item: Item) -> Any:
         built: dict[str, Any] = {}
         for name, child in node.children:
             below = below_object(path, name)
-            value = self._node(child, below, values)
+            value = self._node(child, below, item)
             if value is None and not child.nullable and name not in node.required:
                 continue  # absent, as the schema allows neither null nor an invention
             if value is _ABSENT:
@@ -68,21 +77,21 @@ class _Builder:
             return None if node.nullable else built
         return built
 
-    def _node(self, node: Node, path: str, values: Mapping[tuple[str, ...], FieldValue]) -> Any:
+    def _node(self, node: Node, path: str, item: Item) -> Any:
         match node:
             case Leaf():
-                found = values.get(node.path, NO_VALUE)
+                found = item.values.get(node.path, NO_VALUE)
                 self.fields[path] = found
                 return found.value
             case ArrayNode():
-                return self._array(node, path)
+                return self._array(node, path, item)
             case ObjectNode():
-                return self.object(node, path, values)
+                return self.object(node, path, item)
 
-    def _array(self, node: ArrayNode, path: str) -> list[Any]:
+    def _array(self, node: ArrayNode, path: str, item: Item) -> list[Any]:
         return [
-            self._node(node.item, f"{path}[{number}]", item)
-            for number, item in enumerate(self._items.get(node.path, ()))
+            self._node(node.item, f"{path}[{number}]", each)
+            for number, each in enumerate(item.arrays.get(node.path, ()))
         ]
 
 

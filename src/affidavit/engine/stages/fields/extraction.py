@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from statistics import mean
@@ -10,28 +10,25 @@ from typing import Any
 
 from affidavit.engine.result import Alternative, Document, FieldValue, SchemaViolation
 from affidavit.engine.schema import (
-    ArrayNode,
     CompiledSchema,
     Leaf,
-    Node,
-    ObjectNode,
     compile_schema,
-    walk_leaves,
 )
 from affidavit.engine.schema_check import Schema
 from affidavit.engine.stages.fields.arithmetic import favour_sums
-from affidavit.engine.stages.fields.assembly import Items, check, fill
+from affidavit.engine.stages.fields.arrays import ArrayFinder, arrays
+from affidavit.engine.stages.fields.assembly import Item, Items, check, fill
 from affidavit.engine.stages.fields.assignment import assign
 from affidavit.engine.stages.fields.belonging import Belonging
 from affidavit.engine.stages.fields.candidates import Candidate, Finder
 from affidavit.engine.stages.fields.citation import cite, match_of
 from affidavit.engine.stages.fields.confidence import confidence_of
+from affidavit.engine.stages.fields.entries import Entry, Found, Path
 from affidavit.engine.stages.fields.headlines import find_headlines, issuer_of
 from affidavit.engine.stages.fields.labels import find_labels, phrases_of
 from affidavit.engine.stages.fields.lexicon import LINE_AMOUNT, PREPAID, Kind
 from affidavit.engine.stages.fields.ownership import parties_of, party_labels, with_owners
 from affidavit.engine.stages.fields.plans import Plan, plan_leaf
-from affidavit.engine.stages.fields.records import Record, RecordFinder
 from affidavit.engine.stages.fields.scalars import scalar_items
 from affidavit.engine.stages.fields.sources import Sources
 from affidavit.engine.stages.fields.spans import Spans, convert
@@ -42,8 +39,6 @@ PERSONAL = frozenset({Kind.VAT_ID, Kind.IBAN, Kind.EMAIL, Kind.PHONE})
 MOST_AMOUNTS = 200  # that are tried in a sum
 CLEARLY_MONEY = 0.9
 ALTERNATIVES = 2
-
-Path = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,24 +95,26 @@ class _Rules:
         self._spans = Spans(self._view)
         phrases = phrases_of(plans, party_labels(plans, compiled.root))
         self._hits = find_labels(self._view, phrases)
-        self._records = RecordFinder(self._view, self._spans, phrases, self._hits)
+        self._by_path = {plan.leaf.path: plan for plan in plans}
+        self._arrays = ArrayFinder.of(self._view, self._spans, phrases, self._hits, self._by_path)
         headlines = find_headlines(self._view, self._spans)
         self._belonging = Belonging(self._view, self._hits, parties_of(plans), issuer_of(headlines))
         self._sources = Sources(self._view, self._spans, self._belonging, headlines)
 
     def run(self) -> tuple[dict[Path, FieldValue], Items]:
-        records, used_rows = self._find_records()
+        items = self._arrays.find(self._compiled.root)
+        used_rows = frozenset(row for found in items.values() for row in self._rows_up_to_last(found))
         finder = Finder(self._view, self._spans, self._hits, used_rows)
         plans = {key: plan for key, plan in self._plans.items() if not plan.leaf.repeats}
         weigher = Weigher(self._view, finder, self._sources, self._belonging)
         options = {key: weigher.options(plan) for key, plan in plans.items()}
-        options = favour_sums(plans, options, self._amounts(), self._line_sum(records))
+        options = favour_sums(plans, options, self._amounts(), self._line_sum(items))
         chosen = distinct_parties(plans, with_shared(plans, options, assign(options)))
         values = {
             plans[key].leaf.path: self._value(plans[key], candidate, options[key])
             for key, candidate in chosen.items()
         }
-        return values, self._items(records, finder)
+        return values, self._items(items, finder)
 
     def _value(self, plan: Plan, chosen: Candidate, options: Sequence[Candidate]) -> FieldValue:
         value = written(plan, chosen)
@@ -137,53 +134,50 @@ class _Rules:
             citations=(cite(self._view, candidate.span.tokens, match_of(value, candidate.span.text)),),
         )
 
-    def _find_records(self) -> tuple[dict[Path, list[Record]], frozenset[int]]:
-        records: dict[Path, list[Record]] = {}
-        used: frozenset[int] = frozenset()
-        for array in arrays(self._compiled.root):
-            if isinstance(array.item, ObjectNode):
-                plans = [self._plans[plan_leaf(leaf).key] for leaf in _flat_leaves(array.item)]
-                records[array.path], rows = self._records.records(plans)
-                used |= self._rows_up_to_last(rows, records[array.path])
-        return records, used
-
-    def _rows_up_to_last(self, rows: frozenset[int], records: Sequence[Record]) -> frozenset[int]:
-        """Return the table's rows as far as its items go: what follows them is free to be a header field."""
-        ends = [self._view.row_of(each.span.tokens[-1]) for record in records for each in record.values()]
-        return frozenset(row for row in rows if row <= max(ends, default=-1))
+    def _rows_up_to_last(self, items: Found) -> frozenset[int]:
+        """Return the items' rows as far as their values go: what follows is free to be a header field."""
+        ends = [
+            self._view.row_of(each.span.tokens[-1]) for entry in items.entries for each in entry.candidates()
+        ]
+        return frozenset(row for row in items.rows if row <= max(ends, default=-1))
 
     def _amounts(self) -> frozenset[Decimal]:
         """Return the amounts with cents or a currency that the last pages print."""
         spans = self._spans.all(Kind.MONEY)[-MOST_AMOUNTS:]
         return frozenset(span.value for span in spans if span.fit >= CLEARLY_MONEY)
 
-    def _line_sum(self, records: Mapping[Path, Sequence[Record]]) -> Decimal | None:
+    def _line_sum(self, items: Mapping[Path, Found]) -> Decimal | None:
         """Return what the items' amounts add up to, None when they have none."""
-        for found in records.values():
-            for key, plan in self._plans.items():
-                amounts = [record[key].span.value for record in found if key in record]
-                if plan.concept and plan.concept.key == LINE_AMOUNT and amounts:
-                    return sum((each for each in amounts if isinstance(each, Decimal)), Decimal(0))
+        amount = next((key for key, plan in self._plans.items() if _is_line_amount(plan)), "")
+        for found in items.values():
+            amounts = [entry.record[amount].span.value for entry in found.entries if amount in entry.record]
+            if amounts:
+                return sum((each for each in amounts if isinstance(each, Decimal)), Decimal(0))
         return None
 
-    def _items(self, records: Mapping[Path, Sequence[Record]], finder: Finder) -> Items:
-        items: dict[Path, list[dict[Path, FieldValue]]] = {
-            path: [
-                {
-                    self._plans[key].leaf.path: self._value(self._plans[key], each, ())
-                    for key, each in record.items()
-                }
-                for record in found
-            ]
-            for path, found in records.items()
+    def _items(self, found: Mapping[Path, Found], finder: Finder) -> Items:
+        items: dict[Path, list[Item]] = {
+            path: [self._item(entry) for entry in each.entries] for path, each in found.items()
         }
         for array in arrays(self._compiled.root):
             if isinstance(array.item, Leaf):
                 leaf = array.item
-                plan = self._plans[plan_leaf(leaf).key]
-                found = scalar_items(plan, finder, self._sources)
-                items[array.path] = [{leaf.path: self._value(plan, each, ())} for each in found]
+                plan = self._by_path[leaf.path]
+                values = scalar_items(plan, finder, self._sources)
+                items[array.path] = [Item({leaf.path: self._value(plan, each, ())}) for each in values]
         return items
+
+    def _item(self, entry: Entry) -> Item:
+        values = {
+            self._plans[key].leaf.path: self._value(self._plans[key], each, ())
+            for key, each in entry.record.items()
+        }
+        inner = {path: [self._item(each) for each in entries] for path, entries in entry.arrays.items()}
+        return Item(values, inner)
+
+
+def _is_line_amount(plan: Plan) -> bool:
+    return plan.leaf.is_in_item and plan.concept is not None and plan.concept.key == LINE_AMOUNT
 
 
 def distinct_parties(plans: Mapping[str, Plan], chosen: Mapping[str, Candidate]) -> dict[str, Candidate]:
@@ -205,21 +199,3 @@ def written(plan: Plan, candidate: Candidate) -> Any:
     value = convert(candidate.span.value, plan.leaf, candidate.span.text)
     is_paid = plan.concept is not None and plan.concept.key == PREPAID
     return abs(value) if is_paid and isinstance(value, int | float) else value
-
-
-def arrays(node: Node) -> Iterator[ArrayNode]:
-    """Yield the arrays that stand in no other array."""
-    match node:
-        case ArrayNode():
-            yield node
-        case ObjectNode():
-            for _, child in node.children:
-                yield from arrays(child)
-        case Leaf():
-            return
-
-
-def _flat_leaves(node: ObjectNode) -> Iterator[Leaf]:
-    """Yield the leaves of an item that stand in no further array."""
-    depth = node.path.count("[]")
-    return (leaf for leaf in walk_leaves(node) if leaf.path.count("[]") == depth)

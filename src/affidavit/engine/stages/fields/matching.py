@@ -62,7 +62,7 @@ class ColumnMatcher:
         self._view = view
         self._spans = spans
         self._phrases = line_labels(phrases)
-        self._reader = reader
+        self.reader = reader
         self._labels = [label for label in self._phrases if len(label) >= MIN_FUZZY]
         self._known: dict[str, Mapping[str, float]] = {}
 
@@ -141,7 +141,7 @@ class ColumnMatcher:
     def _holds(self, cell: Segment, plan: Plan) -> bool:
         if plan.concept and plan.concept.key == POSITION and _AMOUNT.fullmatch(cell.text):
             return False
-        return any(fits(span, plan.leaf) for span in self._reader.spans(cell, plan))
+        return any(fits(span, plan.leaf) for span in self.reader.spans(cell, plan))
 
     def _shared(self, grid: Grid, places: Sequence[Place], plans: Sequence[Plan]) -> Iterator[Place]:
         """Yield the properties that share a column with another: an amount with its unit, say."""

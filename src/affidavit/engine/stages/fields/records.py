@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from affidavit.engine.stages.fields.candidates import Candidate
-from affidavit.engine.stages.fields.cell import CellReader, Place, lines_in
+from affidavit.engine.stages.fields.cell import Place, lines_in
+from affidavit.engine.stages.fields.entries import Record
 from affidavit.engine.stages.fields.gathering import Gatherer, Item
 from affidavit.engine.stages.fields.grids import HEAD_ROWS, Grid, body_below, grid_below, table_grids
 from affidavit.engine.stages.fields.gutters import Gutters
@@ -14,7 +14,6 @@ from affidavit.engine.stages.fields.headers import Header, complete, has_digits,
 from affidavit.engine.stages.fields.labels import Hit, Phrases, labels_in
 from affidavit.engine.stages.fields.matching import ColumnMatcher, line_labels
 from affidavit.engine.stages.fields.plans import Plan
-from affidavit.engine.stages.fields.spans import Spans
 from affidavit.engine.stages.fields.totals import is_total
 from affidavit.engine.stages.fields.view import View
 
@@ -22,29 +21,29 @@ SAME_EDGE = 6.0  # page units
 LEAST_MARKS = 3  # segments and labels in a row that may name columns
 MOST_NAME_WORDS = 40
 
-Record = dict[str, Candidate]
-
 
 @dataclass(frozen=True)
-class Found:
-    """The items that one run of tables holds, each a candidate by leaf key; `rows` are the view's."""
+class Table:
+    """The items that one table on one page holds, each a candidate by leaf key; `rows` are the view's."""
 
     records: tuple[Record, ...]
     rows: frozenset[int]
-    score: float
+
+    @property
+    def first_row(self) -> int:
+        return min(self.rows, default=0)
 
 
-NOTHING = Found((), frozenset(), 0.0)
 Run = list[tuple[Grid, tuple[Place, ...]]]
 
 
 class RecordFinder:
     """Looks for the items of arrays in one document."""
 
-    def __init__(self, view: View, spans: Spans, phrases: Phrases, hits: Sequence[Hit]) -> None:
+    def __init__(self, view: View, matcher: ColumnMatcher, phrases: Phrases, hits: Sequence[Hit]) -> None:
         self._view = view
-        self._reader = CellReader(view, spans)
-        self._matcher = ColumnMatcher(view, spans, phrases, self._reader)
+        self._matcher = matcher
+        self._reader = matcher.reader
         self._hits: dict[int, list[Hit]] = {}
         for hit in hits:
             self._hits.setdefault(id(hit.segment), []).append(hit)
@@ -55,17 +54,12 @@ class RecordFinder:
         for at, row in enumerate(view.rows):
             self._starts.setdefault(row.page, at)
 
-    def records(self, plans: Sequence[Plan]) -> tuple[list[Record], frozenset[int]]:
-        """Return the items, each a candidate by leaf key, and the rows of text that the table takes."""
-        best = max(self.options(plans), key=lambda found: found.score, default=NOTHING)
-        return list(best.records), best.rows
-
-    def options(self, plans: Sequence[Plan]) -> Iterator[Found]:
-        """Yield what each run of tables makes of the properties."""
+    def options(self, plans: Sequence[Plan]) -> Iterator[list[Table]]:
+        """Yield what each run of tables makes of the properties, table by table."""
         for run in (*self._runs(self._ruled, plans), *self._runs(self._aligned(plans), plans)):
-            found = self._read(run)
-            if found.records:
-                yield found
+            tables = [table for table in self._read(run) if table.records]
+            if tables:
+                yield tables
 
     def _rows_with_names(self, phrases: Phrases) -> Iterator[tuple[int, Header, Header]]:
         """Yield the rows that may name columns: alone, and with the lines over and under them."""
@@ -103,16 +97,11 @@ class RecordFinder:
         if run:
             yield run
 
-    def _read(self, run: Run) -> Found:
-        records: list[Record] = []
-        rows: set[int] = set()
+    def _read(self, run: Run) -> Iterator[Table]:
         pages = {grid.page for grid, _ in run}
         for grid, places in run:
             for part in (grid, *self._continued(grid, places, pages)):
-                rows |= part.used_rows
-                records += self._records(part, places)
-        score = sum(candidate.score for record in records for candidate in record.values())
-        return Found(tuple(records), frozenset(rows), score)
+                yield Table(tuple(self._records(part, places)), part.used_rows)
 
     def _records(self, grid: Grid, places: Sequence[Place]) -> list[Record]:
         rows = [row for row in grid.rows if not is_total(row)]

@@ -1,0 +1,92 @@
+"""Read values beside their labels: in what stands over a table, and in blocks that repeat their labels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from affidavit.engine.stages.fields.candidates import Candidate, fits, reading_confidence
+from affidavit.engine.stages.fields.cell import CellReader
+from affidavit.engine.stages.fields.entries import Entry, Found, Record, found
+from affidavit.engine.stages.fields.labels import Hit
+from affidavit.engine.stages.fields.plans import Plan
+from affidavit.engine.stages.fields.spans import Span
+from affidavit.engine.stages.fields.view import Segment, View
+
+CLEAR = 0.6  # of a label that stands alone for a property
+LEAST_BLOCKS = 2
+LEAST_VALUES = 2  # of a block
+SHARE = 0.5  # of the properties that the fullest block has
+WORTH = 0.7  # of a value in a block, beside one in a table's column
+MOST_HITS = 20_000
+
+
+class LabelReader:
+    """Reads the values that labels announce: behind the label, else right of it, else under it."""
+
+    def __init__(self, view: View, reader: CellReader, hits: Sequence[Hit]) -> None:
+        self._view = view
+        self._reader = reader
+        self._hits = sorted(hits, key=lambda hit: (hit.segment.row, hit.segment.box[0], hit.start))
+        self._labelled = {id(hit.segment) for hit in hits if hit.start == 0}
+        self._rows = {row.number: row for row in view.rows}
+
+    def between(self, plans: Sequence[Plan], first: int, last: int) -> Record:
+        """Return what is labelled in the rows from `first` up to `last`, the nearest to the last."""
+        record: Record = {}
+        for plan, candidate in self._labelled_values(plans, first, last):
+            record[plan.key] = candidate
+        return record
+
+    def blocks(self, plans: Sequence[Plan], taken: frozenset[int]) -> Found | None:
+        """Return the items of blocks that repeat the same labels, outside the rows that tables take."""
+        blocks: list[Record] = []
+        for plan, candidate in self._labelled_values(plans, 0, len(self._view.rows)):
+            if candidate.span.segment.row in taken or (
+                candidate.label and candidate.label.segment.row in taken
+            ):
+                continue
+            if not blocks or plan.key in blocks[-1]:
+                blocks.append({})
+            blocks[-1][plan.key] = candidate
+        least = max(LEAST_VALUES, SHARE * max(map(len, blocks), default=0))
+        kept = [block for block in blocks if len(block) >= least]
+        if len(kept) < LEAST_BLOCKS or 2 * len(kept) < len(blocks):
+            return None
+        rows = frozenset(each.span.segment.row for block in kept for each in block.values())
+        return found((Entry(block) for block in kept), rows, WORTH)
+
+    def _labelled_values(
+        self, plans: Sequence[Plan], first: int, last: int
+    ) -> Iterator[tuple[Plan, Candidate]]:
+        for hit in self._hits[:MOST_HITS]:
+            if not first <= hit.segment.row < last:
+                continue
+            plan = max(plans, key=lambda each: hit.strength(each.keys), default=None)
+            if plan is None or hit.strength(plan.keys) < CLEAR:
+                continue
+            span = next(self._values(hit, plan), None)
+            if span is not None:
+                score = hit.strength(plan.keys) * span.fit * reading_confidence(span)
+                yield plan, Candidate(span, score, hit)
+
+    def _values(self, hit: Hit, plan: Plan) -> Iterator[Span]:
+        behind = hit.segment.text[hit.value_start :].strip()
+        if behind:
+            places = [(hit.segment, hit.value_start)]
+        elif hit.has_colon:
+            places = [(segment, 0) for segment in self._right_of(hit)]
+        else:
+            return
+        for segment, start in places:
+            yield from self._in(segment, start, plan)
+
+    def _in(self, segment: Segment, start: int, plan: Plan) -> Iterator[Span]:
+        tail = Segment(segment.page, segment.row, segment.between(start, len(segment.text)))
+        for span in self._reader.spans(tail, plan):
+            if fits(span, plan.leaf):
+                yield span
+
+    def _right_of(self, hit: Hit) -> list[Segment]:
+        row = self._rows[hit.segment.row]
+        after = [segment for segment in row.segments if segment.box[0] > hit.segment.box[0]]
+        return [segment for segment in after[:1] if id(segment) not in self._labelled]
