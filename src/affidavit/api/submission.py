@@ -23,6 +23,7 @@ from affidavit.api.template_choice import Chooser, Filling
 from affidavit.api.webhook_target import judge_webhook, read_webhook
 from affidavit.api.wire import WAYS, ExtractBody, ParseBody, RetryBody, Source
 from affidavit.documents.intake import Intake
+from affidavit.engine import operations
 from affidavit.engine.spec import Operation, ReviewOptions
 from affidavit.errors import FieldError, RequestInvalid, TooLarge
 from affidavit.infra.fetch import check_spelling
@@ -143,7 +144,8 @@ class SubmissionReader:
         """Find out what is to be filled, by a schema or a template, in the body or in its steps."""
         chooser = Chooser(self._services.templates, self._environment_id)
         filling = await chooser.choose(operation, body, pointer)
-        judge_model(filling.options, self._services.policy.models, pointer)
+        is_needed = operations.needs_model(operation, filling.parameters)
+        judge_model(filling.options, self._services.policy.models, pointer, is_needed=is_needed)
         return filling
 
     async def _read_body(self, request: Request, operation: Operation, intake: Intake) -> tuple[bytes, bool]:

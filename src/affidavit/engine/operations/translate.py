@@ -20,7 +20,6 @@ from affidavit.engine.passage import Passage, chunks_of, passages_of, spell
 from affidavit.engine.result import Block, Document
 from affidavit.engine.spec import Limits
 
-NEEDS_MODEL: Final = True
 OVERHEAD_TOKENS: Final = 900
 GROWTH: Final = 1.6  # tokens of a translation, of its source; the schema's names included
 MOST_CHANGED: Final = 20  # values that are told of one block
