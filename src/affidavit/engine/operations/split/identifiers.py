@@ -30,7 +30,8 @@ _OF_ITEM = re.compile(r"art|item|pos|line|sku|ean|gtin|prod|stk|seite|page|iban|
 _OF_DOCUMENT = re.compile(
     r"invoice|inv|bill|receipt|document|rechnung|beleg|dokument|gutschrift|facture|avoir|factura|fattura|"
     r"factuur|order|bestell|auftrag|commande|pedido|ordine|credit|quote|angebot|devis|offer|delivery|liefer|"
-    r"statement|auszug|releve|contract|vertrag|contrat|policy|case|claim|report|file|letter|mrn|bl|awb|номер"
+    r"statement|auszug|releve|contract|vertrag|contrat|policy|case|claim|report|file|letter|mrn|awb|номер|"
+    r"^po(?:n|$)|bericht|rapport|informe|albaran|^nota|^bon"
 )
 
 
