@@ -20,7 +20,7 @@ from affidavit.engine.ocr import neural
 
 os.environ.update(neural.ENVIRONMENT)  # before numpy is loaded: one thread each, as in the engine host
 
-from accuracy import report
+from accuracy import grounding, report
 from accuracy.reading import Shelf
 from accuracy.trial import Trial, run
 from accuracy.truth import load
@@ -46,6 +46,15 @@ def show(trials: list[Trial], given: argparse.Namespace) -> None:
     if given.documents:
         report.documents(trials)
     report.table(report.HEADER, (report.scores(*each) for each in report.by_set(trials).items()))
+    judgements = [] if given.no_grounding else list(grounding.judge(trials))
+    if judgements:
+        grouped = {
+            name: [each for each in judgements if each.trial.truth.set == name]
+            for name in report.by_set(trials)
+        }
+        report.table(grounding.HEADER, ([name, *grounding.summary(found)] for name, found in grouped.items()))
+    if given.errors:
+        report.misplaced(judgements)
     if given.json:
         given.json.write_text(json.dumps(report.plain(trials), indent=1) + "\n")
 
@@ -61,6 +70,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--errors", action="store_true", help="list every leaf that is wrong")
     parser.add_argument("--fields", action="store_true", help="a row per field")
     parser.add_argument("--documents", action="store_true", help="a row per document")
+    parser.add_argument("--no-grounding", action="store_true", help="judge the values alone")
     parser.add_argument("--cache", type=Path, default=CACHE, help="folder of what was read")
     parser.add_argument("--stale", action="store_true", help="take what was read by other code too, if any")
     parser.add_argument("--json", type=Path, help="write the figures here")

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
+from accuracy.grounding import Judgement
 from accuracy.scoring import Outcome, Tally, tally
 from accuracy.trial import Trial, key_of
 
@@ -126,6 +127,18 @@ def _error(trial: Trial, outcome: Outcome) -> Iterator[str]:
     yield _shown(outcome.expected)
     yield _shown(outcome.got)
     yield str(found.confidence) if found and outcome.got is not None else "-"
+
+
+def misplaced(judgements: Sequence[Judgement]) -> None:
+    """Print every right value that is not grounded: document, place, value, verdict, what was cited."""
+    for each in judgements:
+        if not each.is_grounded:
+            quote = each.citation.quote if each.citation else ""
+            place = key_of(each.outcome.path)
+            print(
+                "\t".join((each.trial.truth.id, each.verdict, place, _shown(each.outcome.got), _shown(quote)))
+            )
+    print()
 
 
 def _shown(value: Any) -> str:
