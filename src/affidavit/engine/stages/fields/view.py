@@ -14,6 +14,9 @@ from affidavit.engine.stages.values.dates import DateOrder, date_order_of
 from affidavit.engine.stages.values.numbers import DecimalSign, decimal_sign_of
 
 SPLIT_GAP = 0.9  # of the page's word height; a space is 0.2 to 0.4, a column gap over 1
+WIDEST_SPLIT = 1.8
+SPLIT_SPACES = 2.3  # of the narrow spaces of the page
+ENOUGH_GAPS = 20  # to know the spaces of a page
 SAME_ROW = 0.45  # of a word's height between centres
 MIN_SLOPE = 0.002  # 0.1 degrees; less is rounding
 LONG_LINE_WORDS = 3
@@ -142,10 +145,12 @@ class View:
         for page in self.document.pages:
             tokens = self.tokens[page.number]
             height = word_height(tokens)
-            for row_tokens in _rows([token for token in tokens if not is_turned(token)]):
+            rows = _rows([token for token in tokens if not is_turned(token)])
+            gap = column_gap(rows, height)
+            for row_tokens in rows:
                 segments = tuple(
                     Segment(page=page.number, row=number, tokens=part)
-                    for part in split_at_gaps(row_tokens, height)
+                    for part in split_at_gaps(row_tokens, height, gap)
                 )
                 yield Row(page=page.number, number=number, segments=segments)
                 number += 1
@@ -177,6 +182,23 @@ def split_at_gaps(tokens: Sequence[Token], height: float, gap: float = SPLIT_GAP
         else:
             parts.append([token])
     return [tuple(part) for part in parts]
+
+
+def column_gap(rows: Sequence[Sequence[Token]], height: float) -> float:
+    """Return the space, in word heights, from which on words of a page stand in different columns.
+
+    Most spaces are between words of one text, and those of typewriter faces are wide; of all spaces
+    a tenth is surely not wider than that.
+    """
+    gaps = sorted(
+        (right.box[0] - left.box[2]) / height
+        for row in rows
+        for left, right in zip(row, row[1:], strict=False)
+        if right.box[0] > left.box[2]
+    )
+    if len(gaps) < ENOUGH_GAPS:
+        return SPLIT_GAP
+    return min(WIDEST_SPLIT, max(SPLIT_GAP, SPLIT_SPACES * gaps[len(gaps) // 10]))
 
 
 def _rows(tokens: Sequence[Token]) -> list[list[Token]]:
