@@ -224,6 +224,60 @@ def test_file_that_a_job_made_is_listed_served_and_a_source_until_it_is_deleted(
     )
 
 
+def test_parts_of_a_split_become_jobs_that_read_no_page_again(stack: Stack, packet: dict[str, str]) -> None:
+    wishes = {"invoice": {"operation": "extract", "schema": SCHEMA}, "*": {"operation": "parse"}}
+    body = {"source": {"job_id": packet["job_id"]}, "child_jobs": wishes, "metadata": {"po": "4711"}}
+
+    job = asked(stack, "/v1/split", body)
+
+    parts = result_of(stack, job)["split"]["parts"]
+    batch = stack.await_end(job["child_batch_id"])
+    items = stack.client.get("/v1/jobs", params={"parent_id": batch["id"]}).json()["items"][::-1]
+    assert [part["topic"] for part in parts] == ["invoice", "letter", "invoice"]
+    assert (batch["status"], batch["children"]) == ("completed", {"completed": 3})
+    assert [item["operation"] for item in items] == ["extract", "parse", "extract"]
+    assert [item["metadata"] for item in items] == [
+        {"po": "4711", "part": str(part["number"]), "topic": part["topic"]} for part in parts
+    ]
+    results = [result_of(stack, item) for item in items]
+    assert [[page["number"] for page in result["pages"]] for result in results] == [[1], [2], [3]]
+    assert [result["data"] for result in results] == [{"total": 119.0}, None, {"total": 20.0}]
+    ids = [item["id"] for item in items]
+    (read,) = stack.rows("SELECT sum(pages_read) AS pages FROM job_tasks WHERE job_id = ANY($1)", ids)
+    assert read["pages"] == 0
+
+
+def test_child_jobs_that_could_not_be_done_are_refused(stack: Stack) -> None:
+    source = {"source": {"text": "x"}}
+    wrong = {"invoice": {"operation": "extract", "schema": {"type": "strin"}}}
+    unstored = {**source, "child_jobs": {"*": {"operation": "parse"}}, "store": False}
+
+    answers = [
+        stack.client.post("/v1/split", json=body) for body in ({**source, "child_jobs": wrong}, unstored)
+    ]
+
+    pointers = [[error["pointer"] for error in answer.json()["errors"]] for answer in answers]
+    assert pointers == [["/child_jobs/invoice/schema/type"], ["/child_jobs"]]
+
+
+def test_step_for_the_parts_of_a_split_cites_the_whole_document(stack: Stack, packet: dict[str, str]) -> None:
+    steps = [{"operation": "split"}, {"operation": "extract", "for": "invoice", "schema": SCHEMA}]
+
+    job = asked(stack, "/v1/pipeline", {"source": {"job_id": packet["job_id"]}, "steps": steps})
+
+    result = result_of(stack, job)
+    runs = result["steps"][1]["runs"]
+    assert [(run["part"], run["pages"], run["data"]) for run in runs] == [
+        (1, [1], {"total": 119.0}),
+        (3, [3], {"total": 20.0}),
+    ]
+    for run in runs:
+        (citation,) = run["fields"]["total"]["citations"]
+        start, end = citation["range"]
+        assert citation["page"] == run["pages"][0]
+        assert result["markdown"][start:end] == citation["quote"]
+
+
 def test_process_of_the_api_loads_no_reader_of_documents() -> None:
     """Parameters are judged at the door by shapes alone."""
     code = f"import sys, affidavit.app; print([name for name in {READERS} if name in sys.modules])"

@@ -37,14 +37,14 @@ def outcome_of(operation: Operation) -> Any:
 _OUTCOMES: Final[dict[str, Any]] = json.loads(files("affidavit.api").joinpath(OUTCOMES).read_bytes())
 
 _INVOICE: Final = """\
-Invoice INV-2026-0042
+INVOICE
+Invoice number: INV-2026-0042
 Date: 14 March 2026
 Billed to: Harbour Books Ltd
 
-Paper bags   200   0.45   90.00
-Net total 90.00
-VAT 10 % 9.00
-Total 99.00 EUR
+Net total: 90.00 EUR
+VAT: 9.00 EUR
+Total: 99.00 EUR
 
 Payment is due within 30 days of the invoice date."""
 _LETTER: Final = """\
@@ -81,7 +81,8 @@ OFFERS: Final[Mapping[Operation, Offer]] = {
         summary="Split a packet into its documents",
         description="Find where one document ends and the next begins, and what each is: by page numbers, "
         "titles, letterheads, blank and separator pages, barcodes, layout and words. Every boundary says how "
-        "likely it is and why. With `files` each part becomes a file of its own, among the artifacts.",
+        "likely it is and why. With `files` each part becomes a file of its own, among the artifacts; with "
+        "`child_jobs` a job of its own, without being read again.",
         bodies={
             "topics": {
                 "summary": "A packet of invoices and letters",
@@ -93,11 +94,22 @@ OFFERS: Final[Mapping[Operation, Offer]] = {
                     ],
                 ),
             },
+            "jobs": {
+                "summary": "A job for each part: a schema for invoices, a summary of the rest",
+                "value": _text(
+                    _INVOICE + "\f" + _LETTER,
+                    child_jobs={
+                        "invoice": {"operation": "extract", "schema": _SCHEMA},
+                        "*": {"operation": "summarize"},
+                    },
+                ),
+            },
             "job": {
                 "summary": "A document that was read before, with a file for each part",
                 "value": {"source": {"job_id": JOB_ID}, "files": True},
             },
         },
+        codes=("SCHEMA_INVALID", "TEMPLATE_AND_SCHEMA"),
     ),
     Operation.CLASSIFY: Offer(
         path="/v1/classify",
@@ -222,6 +234,6 @@ OFFERS: Final[Mapping[Operation, Offer]] = {
                 ),
             },
         },
-        codes=("SCHEMA_INVALID",),
+        codes=("SCHEMA_INVALID", "TEMPLATE_AND_SCHEMA"),
     ),
 }

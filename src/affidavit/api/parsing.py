@@ -73,11 +73,11 @@ def check_pairs(pairs: Sequence[tuple[str, str]], model: type[Model]) -> Model:
         names = [name for name, _ in pairs]
         doubled = sorted({name for name in names if names.count(name) > 1})
         raise _invalid(
-            [FieldError(f"/{_escape(name)}", "is given more than once", "doubled") for name in doubled]
+            [FieldError(f"/{escaped(name)}", "is given more than once", "doubled") for name in doubled]
         )
     if bad := [name for pair in pairs for name in pair[:1] if not all(map(is_storable_text, pair))]:
         raise _invalid(
-            [FieldError(f"/{_escape(name)}", "has a NUL or broken character", "text") for name in bad]
+            [FieldError(f"/{escaped(name)}", "has a NUL or broken character", "text") for name in bad]
         )
     try:
         return model.model_validate_strings(values)
@@ -149,7 +149,7 @@ def _values(model: BaseModel) -> Iterator[tuple[str, Any]]:
             value = {fields[name].alias or name: child for name, child in value}
         if isinstance(value, Mapping):
             yield from ((pointer, key) for key in value)
-            waiting += [(f"{pointer}/{_escape(str(key))}", child) for key, child in value.items()]
+            waiting += [(f"{pointer}/{escaped(str(key))}", child) for key, child in value.items()]
         elif isinstance(value, list | tuple):
             waiting += [(f"{pointer}/{index}", child) for index, child in enumerate(value)]
         else:
@@ -181,8 +181,9 @@ def _pointer(loc: Sequence[int | str]) -> str:
         for place, step in enumerate(loc)
         if not (step in _TAGS and place > 1 and loc[place - 2] in _TAGGED) and step != "[key]"
     ]
-    return "".join(f"/{_escape(str(step))}" for step in steps)
+    return "".join(f"/{escaped(str(step))}" for step in steps)
 
 
-def _escape(step: str) -> str:
+def escaped(step: str) -> str:
+    """Return a step of a JSON Pointer as RFC 6901 spells it."""
     return step.encode("utf-8", "replace").decode().replace("~", "~0").replace("/", "~1")

@@ -171,6 +171,7 @@ class SubmissionReader:
         _check_one_source(body.source, pointer, has_file=has_file)
         if body.source is not None and body.source.url is not None:
             _check_url(body.source.url, pointer, self._services)
+        _check_child_jobs(body, pointer)
         judge_webhook(body.webhook, self._services.webhook_targets, pointer)
         most = self._services.policy.max_deadline_seconds
         if body.deadline_seconds is not None and body.deadline_seconds > most:
@@ -292,6 +293,17 @@ def _check_url(url: str, pointer: str, services: Services) -> None:
             code=error.code,
             errors=[FieldError(f"{pointer}/source/url", error.message, error.code.lower())],
         ) from None
+
+
+def _check_child_jobs(body: Any, pointer: str) -> None:
+    """Check what a split wants to be done with its parts, if the body is one and it does."""
+    if getattr(body, "child_jobs", None) and (not body.store or body.options.password is not None):
+        raise _field_refusal(
+            f"{pointer}/child_jobs",
+            "cannot be had of a document with a password, or with store: false, which is gone when the split "
+            "ends; use /v1/pipeline",
+            "not_stored",
+        )
 
 
 def _decode(encoded: str, pointer: str) -> bytes:

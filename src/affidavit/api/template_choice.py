@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from affidavit.api.operation_wire import parameters_in
+from affidavit.api.parsing import escaped
 from affidavit.api.wire import ExtractBody, ExtractItem
 from affidavit.engine.errors import SchemaInvalid
 from affidavit.engine.schema_reading import read_schema
@@ -50,7 +51,7 @@ class Chooser:
             return await self._extract(body, pointer)
         said = parameters_in(operation, body)
         filling = Filling(body.options, Asked(None, None, body.options, said), parameters=said)
-        return replace(filling, parameters=await self._steps(said, pointer)) if "steps" in said else filling
+        return replace(filling, parameters=await self._filled(said, pointer))
 
     async def _extract(self, body: ExtractBody | ExtractItem, pointer: str) -> Filling:
         asked = Asked(body.json_schema, body.template, body.options, review=body.review)
@@ -65,19 +66,31 @@ class Chooser:
             review=found.definition.review,
         )
 
-    async def _steps(self, said: Mapping[str, Any], pointer: str) -> dict[str, Any]:
-        """Return the parameters of a pipeline with the schema in each step that fills one."""
-        steps = []
-        for index, step in enumerate(said["steps"]):
-            if step["operation"] == Operation.EXTRACT:
-                place = f"{pointer}/steps/{index}"
-                found = await self._find(step.get("schema"), step.get("template"), place)
-                if isinstance(found, TemplateView):
-                    step |= {"template": f"{found.name}@{found.version}"}
-                    found = found.definition.schema
-                step |= {"schema": found}
-            steps.append(step)
-        return {**said, "steps": steps}
+    async def _filled(self, said: Mapping[str, Any], pointer: str) -> dict[str, Any]:
+        """Return the parameters with the schema in each step, or job to be, that fills one."""
+        filled = dict(said)
+        if "steps" in said:
+            steps = enumerate(said["steps"])
+            filled["steps"] = [await self._fill(step, f"{pointer}/steps/{index}") for index, step in steps]
+        if "child_jobs" in said:
+            wishes: Mapping[str, Any] = said["child_jobs"]
+            filled["child_jobs"] = {
+                topic: await self._fill(wish, f"{pointer}/child_jobs/{escaped(topic)}")
+                for topic, wish in wishes.items()
+            }
+        return filled
+
+    async def _fill(self, wish: dict[str, Any], pointer: str) -> dict[str, Any]:
+        if wish["operation"] != Operation.EXTRACT:
+            return wish
+        found = await self._find(wish.get("schema"), wish.get("template"), pointer)
+        if isinstance(found, TemplateView):
+            return {
+                **wish,
+                "template": f"{found.name}@{found.version}",
+                "schema": found.definition.schema,
+            }
+        return {**wish, "schema": found}
 
     async def _find(
         self, schema: dict[str, Any] | None, template: str | None, pointer: str

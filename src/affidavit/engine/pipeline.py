@@ -15,6 +15,7 @@ from affidavit.engine.hearing import Asked, Hearing, judge
 from affidavit.engine.model import ModelRequest, Replies
 from affidavit.engine.offsets import PAGE_SEPARATOR, page_offsets
 from affidavit.engine.operations.port import Artifact, Context, Finished
+from affidavit.engine.operations.shapes.children import EVERY
 from affidavit.engine.ports import OcrEngine, Progress
 from affidavit.engine.result import (
     ArtifactInfo,
@@ -240,6 +241,17 @@ def _operated(context: Context, replies: Replies) -> _Operated:
     if finished.artifacts:
         members["artifacts"] = tuple(_about(artifact) for artifact in finished.artifacts)
     return _Operated(members, finished.artifacts)
+
+
+def children(context: Context, result: Result) -> Iterator[dict[str, object]]:
+    """Yield which parts of a split are to become jobs, each with the wish of the caller that it meets."""
+    wishes = context.spec.parameters.get("child_jobs", {})
+    if context.spec.operation is not Operation.SPLIT or not wishes:
+        return
+    for part in result.split.parts:
+        wish = part.topic if part.topic in wishes else EVERY
+        if wish in wishes:
+            yield {"wish": wish, "topic": part.topic, "part": part.number, "pages": part.range}
 
 
 def _about(artifact: Artifact) -> ArtifactInfo:

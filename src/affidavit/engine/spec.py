@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Iterable
 from enum import StrEnum
 from typing import Annotated, Any, Final, Self
 
@@ -178,6 +179,17 @@ def select_pages(pages: str | None, page_count: int, limit: int) -> list[int]:
     if len(numbers) > limit:
         raise PageLimitExceeded(limit=limit, pages=len(numbers))
     return sorted(numbers)
+
+
+def page_ranges(pages: Iterable[int]) -> str:
+    """Return ascending page numbers in their shortest form, as in `1-3,7`."""
+    runs: list[list[int]] = []
+    for page in pages:
+        if runs and page == runs[-1][1] + 1:
+            runs[-1][1] = page
+        else:
+            runs.append([page, page])
+    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in runs)
 
 
 def _range_of(part: str, page_count: int) -> range:

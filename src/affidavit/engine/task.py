@@ -6,7 +6,7 @@ a child that was taken over is ever unpickled. Files are left in the workspace.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,7 +23,7 @@ from affidavit.engine.output import Output
 from affidavit.engine.pipeline import Context, OpenedDocument, PageReading, Source
 from affidavit.engine.result import Document, Page, PageError
 from affidavit.engine.review import flagged
-from affidavit.engine.spec import OcrMode, OcrOptions, Operation, Options, Spec
+from affidavit.engine.spec import OcrMode, OcrOptions, Operation, Options, Spec, page_ranges
 
 Emit = Callable[[Mapping[str, object]], None]
 MESSAGE_LENGTH: Final = 2000  # characters; a line of the pipe holds 64 KiB
@@ -166,6 +166,8 @@ def finish(
     emit({"type": "progress", "stage": "finish", "message": "Assemble the result", "page": None})
     concluded = pipeline.conclude(context, replies=replies, asked=asked)
     written = output.write_result(concluded.result)
+    for child in pipeline.children(context, concluded.result):
+        emit({"type": "child", **child})
     for number, artifact in enumerate(concluded.artifacts, start=1):
         file = output.write_artifact(number, artifact.data)
         about = {"name": artifact.name, "media_type": artifact.media_type}
@@ -180,17 +182,6 @@ def _refuse_lost_pages(context: Context) -> None:
     failed = context.document.failed
     if failed and not context.spec.options.allow_partial:
         raise PagesFailed([error.page for error in failed], failed[0].message)
-
-
-def page_ranges(pages: Iterable[int]) -> str:
-    """Return ascending page numbers in their shortest form, as in `1-3,7`."""
-    runs: list[list[int]] = []
-    for page in pages:
-        if runs and page == runs[-1][1] + 1:
-            runs[-1][1] = page
-        else:
-            runs.append([page, page])
-    return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in runs)
 
 
 def warm_up() -> None:

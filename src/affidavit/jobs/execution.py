@@ -21,6 +21,7 @@ from affidavit.documents import references
 from affidavit.documents.models import Document
 from affidavit.infra.db import SYSTEM, Database
 from affidavit.jobs import order, tasks
+from affidavit.jobs.children import ChildJob, make
 from affidavit.jobs.claim import (
     FAILURE_BACKOFF,
     Beat,
@@ -184,10 +185,12 @@ async def complete(
     policy: ExecutionPolicy,
     artifacts: Sequence[MadeFile] = (),
     flagged: Sequence[str] = (),
+    children: Sequence[ChildJob] = (),
 ) -> None:
     """Commit the result and files, which lie in the blob store already: once, or not at all.
 
-    With fields that are `flagged` a person decides first. Raises Fenced.
+    The jobs that it asks for, `children`, are born with it. With fields that are `flagged` a person
+    decides first. Raises Fenced.
     """
     async with db.begin(SYSTEM) as session:
         await tasks.note(session, held, news, reading_key)
@@ -214,6 +217,7 @@ async def complete(
             JobStatus.COMPLETED,
             is_parent_locked=True,
             **columns,
+            child_batch_id=await make(session, held, children, policy.deadline_base),
             result_sha256=result.sha256,
             result_size_bytes=result.size_bytes,
             result_expires_at=policy.result_ttl if held.store else policy.unstored_ttl,

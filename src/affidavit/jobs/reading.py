@@ -14,12 +14,13 @@ from pydantic import TypeAdapter
 
 from affidavit.documents import references
 from affidavit.engine.model import ModelRequest
-from affidavit.engine.spec import Limits, select_pages
+from affidavit.engine.spec import Limits, page_ranges, select_pages
 from affidavit.infra import metrics
 from affidavit.infra.blobs import BlobStore
 from affidavit.infra.db import Database, is_unavailable
 from affidavit.infra.queue import Doorbell
 from affidavit.jobs import execution
+from affidavit.jobs.children import MAX_CHILDREN, ChildJob, wishes_of
 from affidavit.jobs.claim import Claim, ExecutionPolicy, MadeFile, ReadPage, Report, StoredBlob
 from affidavit.jobs.status import TaskKind
 from affidavit.jobs.workspace import OutputRejected, Workspace
@@ -67,6 +68,7 @@ class Reading:
     flagged: tuple[str, ...] = ()
     finishes: bool = True  # whether a task that reads all of a document finishes it too
     requests: tuple[ModelRequest, ...] | None = None
+    children: list[ChildJob] = field(default_factory=list)  # in the order that they came
     artifacts: dict[str, MadeFile] = field(default_factory=dict)  # by name, in the order that they came
     stage: str | None = "open"
     message: str | None = None
@@ -114,11 +116,8 @@ class Reading:
                     await self._page(message)
                 case "page_failed":
                     self._page_failed(message)
-                case "artifact" if self._may_finish:
-                    await self._artifact(message)
-                case "result" if self._may_finish:
-                    self.flagged = _paths(message.get("flagged", ()))
-                    self.result = await self._store(message, self.limits.output_bytes)
+                case "child" | "artifact" | "result" if self._may_finish:
+                    await self._finished(message)
                 case "requests" if self._is_asking and self.requests is None:
                     self.requests = await self._take_requests(message)
                 case _:
@@ -205,6 +204,25 @@ class Reading:
                 image_height=_number(image["height"], MAX_PAGE) if image else None,
             )
         )
+
+    async def _finished(self, message: Mapping[str, Any]) -> None:
+        """Take a part of what was made of the whole document; the result comes last."""
+        match message["type"]:
+            case "child":
+                self._child(message)
+            case "artifact":
+                await self._artifact(message)
+            case _:
+                self.flagged = _paths(message.get("flagged", ()))
+                self.result = await self._store(message, self.limits.output_bytes)
+
+    def _child(self, message: Mapping[str, Any]) -> None:
+        wish, topic = _text(message["wish"], MAX_NAME), _text(message["topic"], MAX_NAME)
+        if wish not in wishes_of(self.held) or not self.selected or len(self.children) >= MAX_CHILDREN:
+            raise OutputRejected
+        pages = select_pages(_text(message["pages"], 1 << 16), max(self.selected), self.limits.pages)
+        child = ChildJob(wish, topic, _number(message["part"], MAX_PAGE), page_ranges(pages))
+        self.children.append(child)
 
     async def _artifact(self, message: Mapping[str, Any]) -> None:
         name, media_type = _text(message["name"], MAX_NAME), _text(message["media_type"], 100)

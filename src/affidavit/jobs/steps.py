@@ -263,10 +263,13 @@ class Steps:
                 policy=self.shop.policy,
                 artifacts=tuple(reading.artifacts.values()),
                 flagged=reading.flagged,
+                children=reading.children,
             )
         )
         seconds = self.held.age_seconds + time.monotonic() - self.held.asked_at
         metrics.JOB_SECONDS.labels(self.held.operation).observe(seconds)
+        if reading.children:
+            self._ring()
         log.info("job.completed", **_ids(self.held), pages=pages)
 
     async def _commit(self, write: Callable[[], Awaitable[None]]) -> None:

@@ -9,7 +9,7 @@ To add one: its shapes in `shapes/<name>.py`, `run` in `<name>.py`, a line in `_
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from types import ModuleType
 from typing import Any, Final
@@ -18,8 +18,10 @@ from pydantic import BaseModel
 
 from affidavit.engine.operations.shapes.ask import AskOutcome, AskParameters
 from affidavit.engine.operations.shapes.check_claims import CheckClaimsOutcome, CheckClaimsParameters
+from affidavit.engine.operations.shapes.children import with_child_jobs
 from affidavit.engine.operations.shapes.classify import ClassifyOutcome, ClassifyParameters
 from affidavit.engine.operations.shapes.forms import FormsOutcome, FormsParameters
+from affidavit.engine.operations.shapes.generate import GenerateOutcome, GenerateParameters
 from affidavit.engine.operations.shapes.pipeline import PipelineOutcome, parameters_with
 from affidavit.engine.operations.shapes.split import SplitOutcome, SplitParameters
 from affidavit.engine.operations.shapes.summarize import SummarizeOutcome, SummarizeParameters
@@ -55,6 +57,7 @@ class Entry:
 _SINGLE: Final[tuple[Entry, ...]] = (
     Entry(Operation.SPLIT, "split", SplitParameters, SplitOutcome, "split", needs_source=True),
     Entry(Operation.CLASSIFY, "classification", ClassifyParameters, ClassifyOutcome, "classify"),
+    Entry(Operation.SCHEMA, "generated", GenerateParameters, GenerateOutcome, "generate"),
     Entry(Operation.ASK, "answer", AskParameters, AskOutcome, "ask"),
     Entry(Operation.SUMMARIZE, "summary", SummarizeParameters, SummarizeOutcome, "summarize"),
     Entry(Operation.CHECK_CLAIMS, "claims", CheckClaimsParameters, CheckClaimsOutcome, "check_claims"),
@@ -68,12 +71,18 @@ _SINGLE: Final[tuple[Entry, ...]] = (
     ),
     Entry(Operation.FORMS, "forms", FormsParameters, FormsOutcome, "forms", needs_source=True),
 )
+_SHAPES: Final = {entry.operation: entry.parameters for entry in _SINGLE}
 ENTRIES: Final = (
-    *_SINGLE,
+    *(
+        replace(entry, parameters=with_child_jobs(entry.parameters, _SHAPES))
+        if entry.operation is Operation.SPLIT
+        else entry
+        for entry in _SINGLE
+    ),
     Entry(
         Operation.PIPELINE,
         "steps",
-        parameters_with({entry.operation: entry.parameters for entry in _SINGLE}),
+        parameters_with(_SHAPES),
         PipelineOutcome,
         "pipeline",
     ),
