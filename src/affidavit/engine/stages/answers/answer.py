@@ -13,12 +13,15 @@ from affidavit.engine.result import Citation
 from affidavit.engine.stages.answers.definition import definitions
 from affidavit.engine.stages.answers.listing import listed
 from affidavit.engine.stages.answers.lookup import by_field
+from affidavit.engine.stages.answers.parties import SURE as PARTIES_SURE
+from affidavit.engine.stages.answers.parties import parties
 from affidavit.engine.stages.answers.question import Asked, Question
 from affidavit.engine.stages.answers.reader import Reader
 from affidavit.engine.stages.answers.values import TYPED, Value, json_value, values_in
 from affidavit.engine.stages.passages.passage import Passage, PassageKind
 from affidavit.engine.stages.passages.ranking import Ranked
-from affidavit.engine.stages.passages.terms import Term, kin_of, terms_of
+from affidavit.engine.stages.passages.row import Cell
+from affidavit.engine.stages.passages.terms import Term, kin_of, stem_of, terms_of
 from affidavit.engine.stages.values.folding import fold, squash
 
 LOOKED_AT = 40  # passages, the best ones
@@ -32,6 +35,8 @@ FAR = 160  # characters between the word that was asked for and the value
 FAR_COST = 0.3
 BETWEEN = 0.8  # for each value that stands nearer
 BEFORE = 0.85  # for a value before its word
+QUALIFIES = 3.0  # how much more a year or another number that was asked for tells than a word
+OTHER_ROW = 0.35  # of a row whose own label says something that was not asked for
 IN_PROSE = 0.97
 SURPLUS = 0.3  # of a label that says more than was asked for
 UNNAMED, UNHEADED = 0.8, 0.9  # a cell whose column is called otherwise, or has no header
@@ -42,11 +47,13 @@ _OPENING = re.compile(r"[,\s]*[^()]{0,60}\([^()]{0,60}")
 
 # What a column with such values is called, though no one asks for it by that name.
 _IMPLIED = {
-    Asked.NUMBER: ("quantity", "number"),
-    Asked.AMOUNT: ("amount", "price", "total"),
-    Asked.DATE: ("date",),
-    Asked.PERCENT: ("rate", "percent"),
+    Asked.NUMBER: tuple(map(stem_of, ("quantity", "number"))),
+    Asked.AMOUNT: tuple(map(stem_of, ("amount", "price", "total"))),
+    Asked.DATE: (stem_of("date"),),
+    Asked.PERCENT: tuple(map(stem_of, ("rate", "percent"))),
 }
+# What answers a question too: due within 30 days, a discount of 2 %.
+_INSTEAD = {Asked.DATE: Asked.DURATION, Asked.AMOUNT: Asked.PERCENT}
 _COUNTED = frozenset({Asked.NUMBER, Asked.DURATION, Asked.PERCENT})
 
 
@@ -75,6 +82,8 @@ def answer(reader: Reader, question: Question) -> Found | None:
 
 def answers(reader: Reader, question: Question) -> list[Found]:
     """Return what may answer the question, surest first."""
+    for names, named in parties(reader, question):
+        return [Found("; ".join(names), names, PARTIES_SURE, tuple(reader.cite(each) for each in named))]
     match question.asked:
         case Asked.DEFINITION:
             found = [_of_tokens(reader, *each) for each in definitions(reader, question)]
@@ -87,8 +96,9 @@ def answers(reader: Reader, question: Question) -> list[Found]:
             found = []
     if not found:
         found = list(_typed(reader, question))
-    if question.asked is Asked.DATE and not any(each.confidence >= LEAST for each in found):
-        found += list(_typed(reader, replace(question, asked=Asked.DURATION)))  # due within 30 days
+    instead = _INSTEAD.get(question.asked)
+    if instead and not any(each.confidence >= LEAST for each in found):
+        found += list(_typed(reader, replace(question, asked=instead)))
     return _with_rivals(sorted(found, key=lambda each: -each.confidence))
 
 
@@ -116,15 +126,35 @@ def _of_cells(reader: Reader, question: Question, passage: Passage) -> Iterator[
         own = stems_in(cell.segment.text)
         header = stems_in(cell.header)
         beside = stems_in(passage.text) - own if passage.kind is PassageKind.ROW else frozenset()
+        if not _is_qualified(passage, cell.header, question.exact):
+            continue
         covered = reader.index.coverage(question.stems, header | beside | stems_in(passage.context))
         if covered < LEAST_LABEL:
             continue
         named = _meets((*question.stems, *question.soft, *_IMPLIED.get(question.asked, ())), header)
         tight = 1 - SURPLUS * _surplus(header if named else beside, question)
+        if named and passage.kind is PassageKind.ROW:
+            tight *= 1 - OTHER_ROW * _surplus(_row_label(passage, cell), question)
         for value in _cell_values(reader, question, cell.segment, is_named=named):
             place = 1.0 if named else UNHEADED if not cell.header else UNNAMED
             confidence = covered * LABELLED * value.fit * tight * place
             yield _of_value(reader, passage, value, confidence)
+
+
+def _is_qualified(passage: Passage, header: str, exact: Sequence[str]) -> bool:
+    """Tell whether the numbers of a question that only headers have are in this cell's header."""
+    said, over = squash(passage.text + passage.context), squash(header)
+    return all(squash(each) in said or squash(each) in over for each in exact)
+
+
+def _row_label(passage: Passage, cell: Cell) -> frozenset[str]:
+    """Return the stems of the first cell in words, which says what the row is about."""
+    wordy = (
+        stems_in(other.segment.text)
+        for other in passage.cells
+        if other is not cell and any(map(str.isalpha, other.segment.text))
+    )
+    return next(wordy, frozenset())
 
 
 def _cell_values(reader: Reader, question: Question, segment: Any, *, is_named: bool) -> list[Value]:
@@ -178,6 +208,7 @@ def _nearness(
         ]
         if places:
             weight = reader.index.weight(stem)
+            weight = QUALIFIES * max(1.0, weight) if stem.isdigit() else weight
             whole += weight
             near += weight * max(_near(passage.text, term, value, values, question.asked) for term in places)
     return near / whole if whole else 1 - FAR_COST
@@ -191,7 +222,7 @@ def _near(text: str, term: Term, value: Value, values: Sequence[Value], asked: A
     if asked is Asked.PARTY and _in_brackets(text, term):
         return ASIDE if is_after or not _OPENING.fullmatch(text[first:last]) else 1.0
     between = sum(first <= each.start < last for each in values)
-    is_usual = is_after or asked in _COUNTED
+    is_usual = is_after or asked in _COUNTED or term.stem.isdigit()
     near = 1 - FAR_COST * min(1.0, (last - first) / FAR)
     return near * BETWEEN**between * (1.0 if is_usual else BEFORE)
 
@@ -203,7 +234,11 @@ def _in_brackets(text: str, term: Term) -> bool:
 
 
 def _askable(question: Question) -> frozenset[str]:
-    return frozenset(stem for asked in (*question.stems, *question.soft) for stem in kin_of(asked))
+    return _kin_of_all((*question.stems, *question.soft))
+
+
+def _kin_of_all(stems: Iterable[str]) -> frozenset[str]:
+    return frozenset(kin for stem in stems for kin in kin_of(stem))
 
 
 def stems_in(text: str) -> frozenset[str]:
@@ -223,7 +258,8 @@ def _meets(stems: Iterable[str], others: frozenset[str]) -> bool:
 
 def _surplus(label: frozenset[str], question: Question) -> float:
     """Return the share of a label's words that the question does not have."""
-    return len(label - _askable(question)) / len(label) if label else 0.0
+    known = _askable(question) | _kin_of_all(_IMPLIED.get(question.asked, ()))
+    return len(label - known) / len(label) if label else 0.0
 
 
 def has_exact(passage: Passage, exact: Sequence[str]) -> bool:

@@ -14,6 +14,7 @@ from affidavit.engine.stages.answers.question import Asked, lexicon
 from affidavit.engine.stages.fields.lexicon import Kind
 from affidavit.engine.stages.fields.spans import Moment, Span, Spans
 from affidavit.engine.stages.fields.view import Segment, Token
+from affidavit.engine.stages.values.dates import months
 from affidavit.engine.stages.values.folding import fold
 
 _KINDS: Mapping[Asked, tuple[Kind, ...]] = {
@@ -27,6 +28,7 @@ _KINDS: Mapping[Asked, tuple[Kind, ...]] = {
     Asked.URL: (Kind.URI,),
     Asked.CODE: (Kind.CODE,),
 }
+MONTH_FIT = 0.9  # of a month, where a day may stand elsewhere
 PLAIN_NUMBER = 0.9  # of a number's fit: neither money nor percent
 
 SCALES: Mapping[int, tuple[str, ...]] = {
@@ -36,6 +38,8 @@ SCALES: Mapping[int, tuple[str, ...]] = {
 }
 _SCALE_WORDS = sorted((word for words in SCALES.values() for word in words), key=len, reverse=True)
 _SCALE = re.compile(rf"\s?({'|'.join(map(re.escape, _SCALE_WORDS))})(?!\w)", re.IGNORECASE)
+_CURRENCY_AFTER = re.compile(r"\s?(?:[A-Z]{3}|[\u20ac$\u00a3])(?!\w)")
+_MONTH_YEAR = re.compile(r"(?<!\w)([^\W\d_]{3,12})\.?\s+((?:19|20)\d{2})(?!\d)")
 TYPED = frozenset({*_KINDS, Asked.DURATION, Asked.PARTY})
 
 
@@ -58,16 +62,47 @@ class Duration:
     unit: str
 
 
+@dataclass(frozen=True, slots=True)
+class YearMonth:
+    """A year, or a month of one."""
+
+    year: int
+    month: int | None = None
+
+
 def values_in(segment: Segment, asked: Asked, spans: Spans) -> list[Value]:
     """Return the values in `segment` that are of the kind asked for, from left to right."""
     if asked is Asked.PARTY:
         return list(_names(segment))
     if asked is Asked.DURATION:
         return list(_durations(segment))
+    if asked is Asked.DATE:
+        return [*map(_of_span, _dates(segment, spans)), *_month_years(segment, spans)]
     found = [span for kind in _KINDS.get(asked, ()) for span in spans.of(segment, kind) if span.tokens]
     if asked is Asked.NUMBER:
         found = [span for span in found if span.fit >= PLAIN_NUMBER]
     return [_scaled(span) if isinstance(span.value, Decimal) else _of_span(span) for span in found]
+
+
+def _dates(segment: Segment, spans: Spans) -> list[Span]:
+    return [span for span in spans.of(segment, Kind.DATE) if span.tokens]
+
+
+def _month_years(segment: Segment, spans: Spans) -> Iterator[Value]:
+    """Yield the months with a year that are no part of a date."""
+    dates = _dates(segment, spans)
+    for month, start, end in find_month_years(segment.text):
+        tokens = segment.between(start, end)
+        if tokens and not any(span.start < end and start < span.end for span in dates):
+            yield Value(month, segment.text[start:end], tokens, start, MONTH_FIT)
+
+
+def find_month_years(text: str) -> Iterator[tuple[YearMonth, int, int]]:
+    """Yield the months of a year, `June 2025`, with where they start and end in `text`."""
+    for found in _MONTH_YEAR.finditer(text):
+        month = months().get(fold(found[1]))
+        if month:
+            yield YearMonth(int(found[2]), month), found.start(), found.end()
 
 
 def _of_span(span: Span) -> Value:
@@ -80,6 +115,8 @@ def _scaled(span: Span) -> Value:
     if scale == 1:
         return _of_span(span)
     end = span.end + length
+    currency = _CURRENCY_AFTER.match(span.segment.text, end)
+    end = currency.end() if currency else end
     text = span.segment.text[span.start : end]
     return Value(
         span.value * scale, text, span.segment.between(span.start, end), span.start, max(span.fit, 0.9)
@@ -99,6 +136,8 @@ def json_value(value: Any) -> Any:
     match value:
         case Decimal():
             return int(value) if value == value.to_integral_value() else float(value)
+        case YearMonth():
+            return f"{value.year:04}-{value.month:02}" if value.month else f"{value.year:04}"
         case Duration():
             return f"{value.count.normalize():f} {value.unit}{'' if value.count == 1 else 's'}"
         case _ if hasattr(value, "isoformat"):

@@ -11,9 +11,15 @@ from enum import StrEnum
 from typing import Any
 
 from affidavit.engine.stages.answers.question import Asked
-from affidavit.engine.stages.answers.values import Duration, find_durations, scale_after
+from affidavit.engine.stages.answers.values import (
+    Duration,
+    YearMonth,
+    find_durations,
+    find_month_years,
+    scale_after,
+)
 from affidavit.engine.stages.passages.terms import WORD, lexicon, terms_of, words
-from affidavit.engine.stages.values.dates import DateOrder, find_dates, months
+from affidavit.engine.stages.values.dates import DateOrder, find_dates
 from affidavit.engine.stages.values.folding import fold
 from affidavit.engine.stages.values.numbers import find_numbers
 
@@ -27,14 +33,6 @@ class Relation(StrEnum):
     AT_LEAST = "at_least"
     LESS = "less"
     AT_MOST = "at_most"
-
-
-@dataclass(frozen=True, slots=True)
-class YearMonth:
-    """A year, or a month of one."""
-
-    year: int
-    month: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +111,8 @@ def _dates(text: str) -> Iterator[Fact]:
 
 
 def _month_years(text: str) -> Iterator[Fact]:
-    for found in re.finditer(r"([^\W\d_]{3,12})\.?\s+((?:19|20)\d{2})(?!\d)", text):
-        month = months().get(fold(found[1]))
-        if month:
-            yield _fact(text, Asked.DATE, YearMonth(int(found[2]), month), found.start(), found.end())
+    for month, start, end in find_month_years(text):
+        yield _fact(text, Asked.DATE, month, start, end)
 
 
 def _durations(text: str) -> Iterator[Fact]:
@@ -185,7 +181,7 @@ def _without(text: str, facts: tuple[Fact, ...]) -> str:
 def holds(fact: Fact, found: Any) -> bool | None:
     """Tell whether a value that was found makes the fact true; None when the two cannot be compared."""
     match fact.value, found:
-        case YearMonth(), date():
+        case YearMonth(), date() | YearMonth():
             return _compare_months(fact, found)
         case date(), date():
             return _compare(fact.relation, _days(found), _days(fact.value), Decimal(0))
@@ -217,16 +213,15 @@ def _compare_durations(fact: Fact, found: Duration) -> bool | None:
     return _compare(fact.relation, other, mine, Decimal("0.01"))
 
 
-def _compare_months(fact: Fact, found: date) -> bool:
+def _compare_months(fact: Fact, found: date | YearMonth) -> bool | None:
+    """Compare years, or months where the claim names one; None when the document does not."""
     wanted = fact.value
     if wanted.month is None:
         return _compare(fact.relation, Decimal(found.year), Decimal(wanted.year), Decimal(0))
-    return _compare(
-        fact.relation,
-        Decimal(found.year * 12 + found.month),
-        Decimal(wanted.year * 12 + wanted.month),
-        Decimal(0),
-    )
+    if found.month is None:
+        return None
+    mine, other = wanted.year * 12 + wanted.month, found.year * 12 + found.month
+    return _compare(fact.relation, Decimal(other), Decimal(mine), Decimal(0))
 
 
 def _days(day: date) -> Decimal:

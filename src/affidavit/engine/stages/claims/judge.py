@@ -15,12 +15,11 @@ from affidavit.engine.result import Citation
 from affidavit.engine.stages.answers.answer import Found, answers
 from affidavit.engine.stages.answers.question import Asked, question_about
 from affidavit.engine.stages.answers.reader import Reader
-from affidavit.engine.stages.answers.values import values_in
+from affidavit.engine.stages.answers.values import YearMonth, values_in
 from affidavit.engine.stages.claims.fact import (
     Claim,
     Fact,
     Relation,
-    YearMonth,
     codes_in,
     holds,
     is_negated,

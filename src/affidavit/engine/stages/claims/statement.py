@@ -25,7 +25,7 @@ IN_ORDER = 0.7  # of the claim's words, that must come in its order: who pays wh
 LEAST_WORDS = 2
 AGREES, DENIES, OTHER_NAME = 0.92, 0.88, 0.82
 SURE_FIELD = 0.75
-UNLIKE = 50  # of 100, under which two names are of two
+UNLIKE = 75  # of 100, under which two names are of two
 CONDITIONAL = 0.8
 
 _CLAUSES = re.compile(
@@ -185,4 +185,4 @@ def _other_name_in(
 
 
 def _is_other(name: str, found: str) -> bool:
-    return squash(name) not in squash(found) and fuzz.partial_ratio(squash(name), squash(found)) < UNLIKE
+    return squash(name) not in squash(found) and fuzz.token_sort_ratio(fold(name), fold(found)) < UNLIKE

@@ -12,6 +12,7 @@ from affidavit.engine.result import Block, BlockType, Page
 from affidavit.engine.stages.fields.view import Row, Segment, Token, View
 from affidavit.engine.stages.passages.loose import loose_rows
 from affidavit.engine.stages.passages.row import Cell, table_rows
+from affidavit.engine.stages.passages.row import Row as TableRow
 from affidavit.engine.stages.passages.sentence import sentences_of
 
 MOST_PASSAGES = 300_000  # a million words are about 60,000 sentences
@@ -97,11 +98,20 @@ def _of_blocks(view: View, page: Page) -> Iterator[Passage]:
         tokens = by_block.get(block.id, [])
         if block.type is BlockType.TABLE and block.table in tables:
             for row in table_rows(tables[block.table], view):
-                yield Passage(0, PassageKind.ROW, row.segment, block.type, heading, row.cells)
+                yield _of_row(row, block.type, heading)
         elif block.type in _PROSE and tokens:
             yield from _of_block(block, tokens, heading)
             if block.type is BlockType.HEADING:
                 heading = " ".join(token.text for token in tokens[:LONGEST_HEADING])
+
+
+def _of_row(row: TableRow, block: BlockType, heading: str) -> Passage:
+    """Return a row as a passage: as a label with its value when it is two cells without headers."""
+    if len(row.cells) == 2 and not any(cell.header for cell in row.cells) and _is_label(row.cells[0].text):
+        label, value = row.cells
+        cells = (Cell(label.text.rstrip(" :"), value.segment),)
+        return Passage(0, PassageKind.PAIR, row.segment, block, heading, cells)
+    return Passage(0, PassageKind.ROW, row.segment, block, heading, row.cells)
 
 
 def _of_block(block: Block, tokens: Sequence[Token], heading: str) -> Iterator[Passage]:

@@ -17,6 +17,10 @@ class Cell:
     header: str
     segment: Segment
 
+    @property
+    def text(self) -> str:
+        return self.segment.text
+
 
 @dataclass(frozen=True, slots=True)
 class Row:

@@ -1,0 +1,1 @@
+"""Questions and claims with known answers, over documents that are made here."""
