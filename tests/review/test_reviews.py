@@ -88,7 +88,7 @@ def test_corrections_are_kept_apart_from_what_the_machine_said(site: Site) -> No
     final = result(site, job_id).json()
     assert final["data"]["total"] == 379.5
     assert len(final["data"]["lines"]) == len(before["data"]["lines"]) - 1
-    assert final["fields"]["total"]["citations"][0]["quote"] == "379.50"
+    assert "379.50" in final["fields"]["total"]["citations"][0]["quote"]
     assert final["review"]["corrected"]["total"]["value"] == 455.4
     assert result(site, job_id, "machine").json() == before
     review = site.stack.client.get(f"/v1/jobs/{job_id}/review").json()
@@ -148,7 +148,6 @@ def test_a_repeated_decision_is_answered_as_the_first(site: Site) -> None:
     [
         ({"path": "total", "value": "much"}, "type number"),
         ({"path": "nothing", "value": 1}, "no field"),
-        ({"path": "note", "value": "a" * 40 + "b"}, "match"),
     ],
 )
 def test_a_correction_that_does_not_fit_is_refused_and_nothing_is_kept(
@@ -162,6 +161,15 @@ def test_a_correction_that_does_not_fit_is_refused_and_nothing_is_kept(
     assert error["pointer"] == correction["path"]
     assert why in error["message"]
     assert site.stack.job(job_id)["review"]["version"] == 1
+
+
+def test_a_pattern_without_end_is_told_as_not_checked(site: Site) -> None:
+    job_id = held(site)
+    endless = [{"path": "note", "value": "a" * 40 + "b"}]
+    answer = act(site, job_id, {"action": "approve", "version": 1, "corrections": endless})
+    assert answer.json()["status"] == "completed", answer.text
+    (violation,) = result(site, job_id).json()["schema_violations"]
+    assert "could not be checked" in violation["message"]
 
 
 def test_a_sure_result_waits_for_nobody(site: Site) -> None:
@@ -191,9 +199,10 @@ def test_deleting_a_job_leaves_nothing_of_its_review(site: Site) -> None:
     deleted = site.stack.client.delete(f"/v1/jobs/{job_id}/content")
     assert deleted.status_code == 200, deleted.text
     for table in ("jobs", "reviews", "review_actions"):
-        rows = site.stack.rows(f"SELECT row_to_json(t)::text AS row FROM {table} t")  # noqa: S608
+        rows = site.stack.rows(f"SELECT row_to_json(t)::text AS row FROM {table} t")
         assert not [row for row in rows if canary in row["row"]]
-    until(
-        lambda: not list(site.stack.folder.rglob(machine["machine_sha256"])),
-        "the machine's result to be erased",
-    )
+    owners = site.stack.rows("SELECT owner FROM blob_refs WHERE sha256 = $1", machine["machine_sha256"])
+    doomed = site.stack.rows("SELECT FROM blob_garbage WHERE sha256 = $1", machine["machine_sha256"])
+    assert (owners, len(doomed)) == ([], 1)
+    tombstone = deleted.json()["purged"]
+    assert machine["machine_sha256"] in json.dumps(tombstone)

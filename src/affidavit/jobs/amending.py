@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+import structlog
+
 from affidavit.errors import FieldError, RequestInvalid, Unavailable
 from affidavit.infra.blobs import BlobStore
 from affidavit.infra.bubblewrap import Wrapping
@@ -16,6 +18,8 @@ from affidavit.infra.ids import new_id
 from affidavit.infra.sandbox import Identity, SandboxHost, Walls
 from affidavit.jobs.claim import StoredBlob
 from affidavit.jobs.workspace import OutputRejected, Workspace, open_workspace
+
+log = structlog.get_logger()
 
 ENTRY: Final = "affidavit.engine.review_task:run"
 MACHINE: Final = "machine.json.zst"  # as the entry calls it
@@ -82,6 +86,7 @@ class Amender:
         if outcome.failure is not None and outcome.failure.code == INVALID:
             raise RequestInvalid(outcome.failure.message, code=INVALID, errors=said.faults)
         if outcome.failure is not None or said.result is None:
+            log.warning("amendment.failed", ending=outcome.ending, signal=outcome.signal, at=outcome.trace)
             raise Unavailable("The corrections could not be applied now. Send the review again.")
         return await self._store(wanted.environment_id, workspace, said.result)
 

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from affidavit.documents import references
 from affidavit.documents.models import Document, PageCheckpoint
-from affidavit.errors import Conflict, Gone, NotFound, RequestInvalid
+from affidavit.errors import Conflict, Gone, IdempotencyKeyReused, NotFound, RequestInvalid
 from affidavit.infra.db import Database, scoped
 from affidavit.infra.idempotency import Fingerprint, claim
 from affidavit.infra.ids import new_id
@@ -150,10 +150,14 @@ class Reviews:
 
     async def _is_replay(self, environment_id: str, key: Fingerprint | None) -> bool:
         """Tell whether the key was used for this already, before anything is prepared for nothing."""
-        if key is None:
+        row = None
+        if key is not None:
+            row = await self._db.fetch_row_in(environment_id, _USED, key.scope, key.key)
+        if key is None or row is None:
             return False
-        row = await self._db.fetch_row_in(environment_id, _USED, key.scope, key.key)
-        return row is not None and not key.differing(row["parts"])
+        if differing := key.differing(row["parts"]):
+            raise IdempotencyKeyReused(differing)
+        return True
 
     async def _prepared(self, environment_id: str, job_id: str, decision: Decision) -> StoredBlob | None:
         """Apply all corrections outside of any transaction; None when there are none, or no need."""
