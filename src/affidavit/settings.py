@@ -335,6 +335,10 @@ class Settings(BaseSettings):
     model_timeout_seconds: PositiveSeconds = Field(
         default=120, description="Longest time of one request to the model, its whole reply included."
     )
+    model_tries: PositiveInt = Field(
+        default=4,
+        description="How often one request is tried where the server is busy, silent or breaks off.",
+    )
     model_total_seconds: PositiveSeconds = Field(
         default=900, description="Longest time for all that one job asks the model, retries included."
     )

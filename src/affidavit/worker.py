@@ -260,6 +260,7 @@ def open_models(settings: Settings) -> Models | None:
             timeout_seconds=settings.model_timeout_seconds,
             concurrency=settings.model_concurrency,
             stream=settings.model_stream,
+            tries=settings.model_tries,
         )
     )
     caps = Caps(

@@ -141,7 +141,23 @@ async def test_retry_after_beyond_the_deadline_is_not_waited_for(server: ModelSe
     assert len(server.asked) == 1
 
 
+async def test_server_that_breaks_at_a_form_is_asked_in_the_next(server: ModelServer) -> None:
+    def meet(meeting: Meeting) -> None:
+        is_known = meeting.asked.format == "json_object"
+        meeting.send(*((200, completion("{}")) if is_known else (500, b"{}")))
+
+    server.otherwise = meet
+    async with client(server.url) as asking:
+        for _ in range(3):
+            await asking.ask(REQUEST, until=time.monotonic() + 10)
+
+    forms = [asked.format for asked in server.asked]
+    assert forms == ["json_schema", "json_object"] * 2 + ["json_object"]
+
+
 async def test_tries_are_bounded(server: ModelServer) -> None:
+    server.otherwise = fails(503)
+
     assert await failure_of(server, tries=3) == "MODEL_UNAVAILABLE"
     assert len(server.asked) == 3
 

@@ -32,7 +32,9 @@ FIRST_PAUSE_SECONDS: Final = 0.5
 CONNECT_SECONDS: Final = 10.0
 REPLY_BYTES: Final = 8_000_000  # of one reply, as sent: far above any within the cap on tokens
 UNSUPPORTED: Final = frozenset({400, 415, 422, 501})  # what servers say to a response_format unknown to them
-BUSY: Final = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529})
+BROKEN: Final = 500  # what some say to that too, llama-cpp-python for one
+DOUBTS: Final = 2  # of these before a form is given up
+BUSY: Final = frozenset({408, 409, 425, 429, 502, 503, 504, 520, 521, 522, 523, 524, 529})
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,7 @@ class ModelClient:
         self._policy = policy
         self._places = asyncio.Semaphore(policy.concurrency)
         self._form = 0  # the strictest response_format that the server was seen to take
+        self._doubts = 0  # how often it broke at a stricter one
         headers = {"Authorization": f"Bearer {policy.key}"} if policy.key else {}
         self._http = httpx.AsyncClient(
             headers=headers,
@@ -104,17 +107,24 @@ class ModelClient:
 
     async def _ask(self, request: ChatRequest) -> ChatReply:
         """Ask with the strictest form that the server takes; remember a form that it took."""
-        status = 0
+        status, is_broken = 0, False
         for number, form in enumerate(response_formats(request.json_schema)):
             if number < self._form:
                 continue
             status, reply = await self._post(self._body(request, form))
             if reply is not None:
-                self._form = max(self._form, number)
+                self._remember(number, is_broken=is_broken)
                 return reply
-            if status not in UNSUPPORTED:
+            if status != BROKEN and status not in UNSUPPORTED:
                 break
-        raise ModelRejected(status)
+            is_broken = is_broken or status == BROKEN
+        raise ModelBusy if status == BROKEN else ModelRejected(status)
+
+    def _remember(self, number: int, *, is_broken: bool) -> None:
+        if number > self._form:
+            self._doubts += 1 if is_broken else DOUBTS
+            if self._doubts >= DOUBTS:
+                self._form, self._doubts = number, 0
 
     def _body(self, request: ChatRequest, form: Mapping[str, Any] | None) -> dict[str, Any]:
         body: dict[str, Any] = {

@@ -68,8 +68,9 @@ class Grounder:
         return found
 
     def _found(self, leaf: Leaf, value: Any, quote: str | None, near: Sequence[Citation]) -> FieldValue:
-        quoted = self._locator.quote(quote, near=near) if quote and quote.strip() else None
-        citation = self._locator.locate(value, leaf, quote=_context(quote, value), near=near)
+        context = _context(quote, value)
+        citation = self._locator.locate(value, leaf, quote=context, near=near)
+        quoted = self._locator.quote(context, near=near) if context else citation if quote else None
         if citation is not None and quoted is not None and _is_within(citation, quoted, quote or ""):
             sure = SAID if isinstance(value, bool) else SURE[citation.match]
             return FieldValue(value=value, confidence=sure, citations=(citation,))
@@ -150,7 +151,7 @@ def _alternative(value: FieldValue) -> Alternative:
 
 def _context(quote: str | None, value: Any) -> str | None:
     """Return a quote that says more than the value: one that does not, leads to the first place of many."""
-    return quote if quote and squash(quote) != squash(str(value)) else None
+    return quote if quote and quote.strip() and squash(quote) != squash(str(value)) else None
 
 
 def _is_within(citation: Citation, quoted: Citation, quote: str) -> bool:
