@@ -1,5 +1,6 @@
 """Talk to an Affidavit service from Python. Needs httpx and pydantic, and nothing of the server."""
 
+from affidavit.client import operations
 from affidavit.client.async_client import AsyncClient
 from affidavit.client.call import Submission
 from affidavit.client.errors import (
@@ -14,6 +15,7 @@ from affidavit.client.errors import (
     WaitTimeout,
 )
 from affidavit.client.models import (
+    Artifact,
     Citation,
     Event,
     FieldValue,
@@ -26,12 +28,13 @@ from affidavit.client.models import (
     Result,
 )
 from affidavit.client.retry import RetryPolicy
-from affidavit.client.source import Text
+from affidavit.client.source import Made, Text
 from affidavit.client.sync_client import Client
 
 __all__ = [
     "AffidavitError",
     "ApiError",
+    "Artifact",
     "AsyncClient",
     "Citation",
     "Client",
@@ -44,6 +47,7 @@ __all__ = [
     "JobError",
     "JobFailed",
     "JobStatus",
+    "Made",
     "Problem",
     "Progress",
     "Result",
@@ -54,4 +58,5 @@ __all__ = [
     "Submission",
     "Text",
     "WaitTimeout",
+    "operations",
 ]

@@ -53,7 +53,8 @@ class Submission:
     """What to do with one document. `options` are the service's: pages, password, ocr, words, ...
 
     `deadline_seconds` counts from the acceptance. `webhook` is a URL that is told of the end, or
-    `{"url": ..., "secret": ...}` to have it signed with a secret of its own.
+    `{"url": ..., "secret": ...}` to have it signed with a secret of its own. `parameters` are the
+    operation's own; `affidavit.client.operations` writes them.
     """
 
     operation: str
@@ -66,6 +67,7 @@ class Submission:
     filename: str | None = None
     deadline_seconds: int | None = None
     webhook: Webhook | None = None
+    parameters: Mapping[str, Any] = field(default_factory=dict)
 
     def members(self) -> dict[str, Any]:
         """Return the request's members but for the source; what was not given is left out."""
@@ -81,7 +83,7 @@ class Submission:
             "deadline_seconds": self.deadline_seconds,
             "webhook": self.webhook,
         }
-        return {name: value for name, value in members.items() if value is not None}
+        return {name: value for name, value in members.items() if value is not None} | dict(self.parameters)
 
 
 def upload(file: FilePart, on_progress: OnProgress | None, key: str | None) -> Call[FileInfo]:
@@ -158,6 +160,24 @@ def get_result(job_id: str) -> Call[Result]:
     return Call("GET", f"{_path('jobs', job_id)}/result", reply.result)
 
 
+def get_machine_result(job_id: str) -> Call[Result]:
+    return Call("GET", f"{_path('jobs', job_id)}/result", reply.result, {"version": "machine"})
+
+
+def get_review(job_id: str) -> Call[dict[str, Any]]:
+    return Call("GET", f"{_path('jobs', job_id)}/review", reply.members)
+
+
+def decide(job_id: str, body: Mapping[str, Any], key: str | None) -> Call[Job]:
+    """Correct, approve or reject what waits for a review."""
+    said = {name: value for name, value in body.items() if value is not None}
+    return _post(f"{_path('jobs', job_id)}/review", reply.job, _json(said), key)
+
+
+def get_artifact(job_id: str, name: str) -> Call[bytes]:
+    return Call("GET", f"{_path('jobs', job_id)}/artifacts/{quote(name, safe='')}", reply.content)
+
+
 def cancel(job_id: str) -> Call[Job]:
     return Call("DELETE", _path("jobs", job_id), reply.job)
 
@@ -200,7 +220,7 @@ def _submit(
     else:
         fields = {name: _field(value) for name, value in members.items()}
         body = MultipartBody(source, fields, on_progress)
-    return _post(f"/v1/{submission.operation}", read, body, key, params, hold_seconds)
+    return _post(f"/v1/{submission.operation.replace('_', '-')}", read, body, key, params, hold_seconds)
 
 
 def _post(

@@ -99,7 +99,18 @@ def _answer(
         job = client.wait(job, timeout=arguments.timeout, on_progress=screen.show_job)
     finally:
         screen.end()
-    return job if job.status is JobStatus.REVIEW_REQUIRED else client.result(job.id)
+    if job.status is JobStatus.REVIEW_REQUIRED:
+        return job
+    if arguments.artifacts:
+        _save(client, job, Path(arguments.artifacts))
+    return client.result(job.id)
+
+
+def _save(client: Client, job: Job, folder: Path) -> None:
+    """Write the files that the job made. Their names come from the service, so only their last part counts."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for artifact in job.artifacts:
+        (folder / Path(artifact.name).name).write_bytes(client.artifact(job.id, artifact.name))
 
 
 def _waits_for_review(answer: BaseModel) -> bool:
@@ -118,8 +129,20 @@ def _parser() -> argparse.ArgumentParser:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("source", help="a file, a URL, the id of an uploaded file, or - for standard input")
+    parser.add_argument(
+        "source", help="a file, a URL, the id of an uploaded file or an earlier job, or - for standard input"
+    )
     parser.add_argument("--schema", metavar="FILE", help="JSON Schema of the values to extract")
+    parser.add_argument("--operation", metavar="NAME", help="split, classify, schema, ask, ... (see --set)")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        dest="parameters",
+        metavar="NAME=VALUE",
+        help="a parameter of the operation: a text, or JSON; may be repeated",
+    )
+    parser.add_argument("--artifacts", metavar="FOLDER", help="save the files that the job made there")
     waiting = parser.add_mutually_exclusive_group()
     waiting.add_argument("--wait", action="store_true", help="poll until the job ends, print its result")
     waiting.add_argument("--sync", action="store_true", help="ask for the result in the same request")
@@ -155,7 +178,7 @@ def _add_connection(parser: argparse.ArgumentParser) -> None:
 
 def _submission(arguments: argparse.Namespace) -> Submission:
     return Submission(
-        operation="extract" if arguments.schema else "parse",
+        operation=(arguments.operation or ("extract" if arguments.schema else "parse")).replace("-", "_"),
         source=sys.stdin.buffer.read() if arguments.source == "-" else arguments.source,
         schema=_json_object(Path(arguments.schema)) if arguments.schema else None,
         options=_options(arguments) or None,
@@ -163,6 +186,9 @@ def _submission(arguments: argparse.Namespace) -> Submission:
         filename=arguments.filename,
         deadline_seconds=arguments.deadline,
         webhook=arguments.webhook,
+        parameters={
+            name: _json_or_text(value) for name, value in _pairs(arguments.parameters, "--set").items()
+        },
     )
 
 
@@ -194,10 +220,18 @@ def _json_object(path: Path) -> dict[str, Any]:
     return found
 
 
-def _pairs(texts: Sequence[str]) -> dict[str, str]:
+def _json_or_text(value: str) -> Any:
+    """Read a list, an object, a number, true, false or null as JSON; all else is a text."""
+    try:
+        return json.loads(value)
+    except ValueError:
+        return value
+
+
+def _pairs(texts: Sequence[str], option: str = "--metadata") -> dict[str, str]:
     pairs = [text.partition("=") for text in texts]
     if not all(key and equals for key, equals, _ in pairs):
-        raise ValueError("--metadata wants KEY=VALUE")
+        raise ValueError(f"{option} wants KEY=VALUE")
     return {key: value for key, _, value in pairs}
 
 

@@ -67,6 +67,27 @@ class Purged(Loose):
     sha256: list[str] = Field(default_factory=list)
 
 
+class Artifact(Loose):
+    """A file that a job made."""
+
+    name: str
+    media_type: str
+    size_bytes: int
+    sha256: str
+
+
+class Review(Loose):
+    """How the review of a job stands: pending, approved or rejected."""
+
+    status: str
+    threshold: int
+    flagged: int
+    version: int
+    reviewer: str | None = None
+    key_id: str | None = None
+    decided_at: datetime | None = None
+
+
 class Job(Loose):
     id: str
     kind: str = "job"
@@ -82,6 +103,7 @@ class Job(Loose):
     result_available: bool = False
     result_url: str | None = None
     result_expires_at: datetime | None = None
+    review: Review | None = None
     error: JobError | None = None
     retry_of: str | None = None
     parent_id: str | None = None
@@ -91,6 +113,8 @@ class Job(Loose):
     deleted_by: str | None = None
     purged: list[Purged] | None = None
     children: dict[str, int] | None = None
+    artifacts: list[Artifact] = Field(default_factory=list)
+    child_batch_id: str | None = None
 
     @property
     def is_resting(self) -> bool:
@@ -171,7 +195,10 @@ class FieldValue(Loose):
 
 
 class Result(Loose):
-    """What was read. `fields` is keyed by path in `data`: `total`, `lines[0].quantity`."""
+    """What was read. `fields` is keyed by path in `data`: `total`, `lines[0].quantity`.
+
+    What one operation alone has to say is in its own member, None for all others.
+    """
 
     markdown: str = ""
     pages: list[dict[str, Any]] = Field(default_factory=list)
@@ -180,6 +207,16 @@ class Result(Loose):
     fields: dict[str, FieldValue] = Field(default_factory=dict)
     ungrounded_fields: list[str] = Field(default_factory=list)
     confidence: float | None = None
+    split: dict[str, Any] | None = None
+    classification: dict[str, Any] | None = None
+    generated: dict[str, Any] | None = None
+    answer: dict[str, Any] | None = None
+    summary: dict[str, Any] | None = None
+    claims: dict[str, Any] | None = None
+    translation: dict[str, Any] | None = None
+    forms: dict[str, Any] | None = None
+    steps: list[dict[str, Any]] | None = None
+    artifacts: list[Artifact] = Field(default_factory=list)
     completeness: dict[str, Any] = Field(default_factory=dict)
     engine: dict[str, Any] = Field(default_factory=dict)
     usage: dict[str, Any] = Field(default_factory=dict)

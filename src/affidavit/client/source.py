@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from affidavit.client.models import FileInfo
+from affidavit.client.models import FileInfo, Job
 from affidavit.client.multipart import FilePart, file_part
 
 _FILE_ID = re.compile(r"file_[0-9a-z]{26}")
+_JOB_ID = re.compile(r"job_[0-9a-z]{26}")
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
@@ -23,13 +24,22 @@ class Text:
     filename: str | None = None
 
 
-Source = str | Path | bytes | BinaryIO | FileInfo | Text
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A file that an earlier job made, by its name among the job's artifacts, as a source."""
+
+    job_id: str
+    name: str
+
+
+Source = str | Path | bytes | BinaryIO | FileInfo | Text | Job | Made
 
 
 def resolve(source: Source, filename: str | None = None) -> FilePart | dict[str, str]:
     """Return the file to send, or the `source` member of the request.
 
-    A string is a URL if it has `://`, the id of an uploaded file if it looks like one, else a path.
+    A string is a URL if it has `://`, the id of an uploaded file or an earlier job if it looks like one,
+    else a path.
     """
     match source:
         case Text():
@@ -37,10 +47,16 @@ def resolve(source: Source, filename: str | None = None) -> FilePart | dict[str,
             return {"text": source.text} | ({"filename": named} if named else {})
         case FileInfo():
             return {"file_id": source.id}
+        case Job():
+            return {"job_id": source.id}
+        case Made():
+            return {"job_id": source.job_id, "artifact": source.name}
         case str() if _URL.match(source):
             return {"url": source}
         case str() if _FILE_ID.fullmatch(source):
             return {"file_id": source}
+        case str() if _JOB_ID.fullmatch(source):
+            return {"job_id": source}
         case str():
             return file_part(Path(source), filename)
         case _:

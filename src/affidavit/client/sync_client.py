@@ -184,6 +184,42 @@ class Client:
         """Return a job's result. Raises JobFailed, JobCanceled, ReviewRequired, ResultExpired."""
         return self.send(call.get_result(job_id))
 
+    def machine_result(self, job_id: str) -> Result:
+        """Return what was extracted before any review. Raises ApiError for a job that had none."""
+        return self.send(call.get_machine_result(job_id))
+
+    def review(self, job_id: str) -> dict[str, Any]:
+        """Return a job's review: the flagged fields, and who did what when."""
+        return self.send(call.get_review(job_id))
+
+    def decide(
+        self,
+        job_id: str,
+        action: str,
+        *,
+        version: int,
+        corrections: Sequence[Mapping[str, Any]] = (),
+        reviewer: str | None = None,
+        reason: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Job:
+        """Correct, approve or reject what waits for a review; `version` is that of the review you saw.
+
+        A correction is `{"path", "value", "citation"}`, or `{"path", "remove": True}`.
+        """
+        body = {
+            "action": action,
+            "version": version,
+            "corrections": [dict(each) for each in corrections],
+            "reviewer": reviewer,
+            "reason": reason,
+        }
+        return self.send(call.decide(job_id, body, idempotency_key))
+
+    def artifact(self, job_id: str, name: str) -> bytes:
+        """Return a file that a job made; `artifacts` of the job names them."""
+        return self.send(call.get_artifact(job_id, name))
+
     def cancel(self, job_id: str) -> Job:
         """Cancel a job."""
         return self.send(call.cancel(job_id))
