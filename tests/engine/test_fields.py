@@ -9,7 +9,8 @@ import pytest
 
 from affidavit.engine.errors import SchemaInvalid
 from affidavit.engine.result import Document, FieldValue, Match
-from affidavit.engine.stages.fields import Extraction, assembly, extract
+from affidavit.engine.stages.conformance import check
+from affidavit.engine.stages.fields import Extraction, extract
 from affidavit.engine.stages.fields.assignment import best_matching
 from tests.documents import INVOICE, Placed, invoice_pdf, placed_pdf, text_pdf
 from tests.engine.build import document_of
@@ -334,7 +335,7 @@ _DOUBLING = {f"a{i}": {"allOf": [{"$ref": f"#/$defs/a{i + 1}"}] * 2} for i in ra
 )
 def test_schema_that_takes_too_long_to_check_is_listed_as_not_checked(costly: dict[str, Any]) -> None:
     data = {"note": "a" * 40 + "!", "a" * 400: ""}
-    (violation,) = assembly.check(data, costly, seconds=0.2)
+    (violation,) = check(data, costly, seconds=0.2)
     assert (violation.path, "too long" in violation.message) == ("", True)
 
 

@@ -40,17 +40,20 @@ async def make(api: Api, hand: Hand, word: str) -> Belongings:
     item = {"operation": "parse", "source": {"text": word}}
     batch = await made(api, "/v1/jobs", {"items": [item, item], "metadata": {"word": word}})
     deliveries = (await api.get("/v1/webhooks/deliveries?limit=2")).json()
+    for name in (f"{word}_note", f"{word}_order"):
+        await made(api, "/v1/templates", {"name": name, "description": word, "schema": {word: "string"}})
     return Belongings(
         ids={
             "job_id": tuple(job["id"] for job in (completed, failed, queued, batch)),
             "file_id": tuple(file["id"] for file in files),
             "endpoint_id": (endpoint["id"],),
             "name": (f"{word}.pdf",),
+            "template": (f"{word}_note", f"{word}_order@1"),
             "delivery_id": tuple(delivery["id"] for delivery in deliveries["items"]),
         },
         cursors={
             path: (await api.get(f"{path}?limit=1")).json()["next_cursor"]
-            for path in ("/v1/jobs", "/v1/webhooks", "/v1/webhooks/deliveries")
+            for path in ("/v1/jobs", "/v1/webhooks", "/v1/webhooks/deliveries", "/v1/templates")
         },
     )
 

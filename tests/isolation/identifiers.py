@@ -26,6 +26,7 @@ KINDS: Mapping[str, str] = {
     "delivery_id": "delivery_id",
     "cursor": "cursor",
     "name": "name",
+    "template": "template",
 }
 # No object has it.
 MISSING: Mapping[str, str] = {
@@ -34,6 +35,7 @@ MISSING: Mapping[str, str] = {
     "endpoint_id": "wh_00000000000000000000000000",
     "delivery_id": "dlv_00000000000000000000000000",
     "name": "nothing.pdf",
+    "template": "nothing_of_that_name",
 }
 
 # Bodies that name an object, by operation and place; NAMED is where its id goes.
@@ -55,7 +57,20 @@ def _submissions() -> Iterator[tuple[tuple[str, str], Any]]:
         yield ("POST /v1/jobs", f"items.source.{way}"), body
 
 
-BODIES: Mapping[tuple[str, str], Any] = dict(_submissions())
+def _with_templates() -> Iterator[tuple[tuple[str, str], Any]]:
+    """Yield the submissions that name a template instead of a schema."""
+    text = {"source": {"text": "mine"}}
+    extract = {"operation": "extract", "template": NAMED}
+    yield ("POST /v1/extract", "template"), {**text, "template": NAMED}
+    yield ("POST /v1/pipeline", "steps.template"), {**text, "steps": [extract]}
+    yield ("POST /v1/jobs", "items.template"), {"items": [{**text, **extract}]}
+    piped = {**text, "operation": "pipeline", "steps": [extract]}
+    yield ("POST /v1/jobs", "items.steps.template"), {"items": [piped]}
+
+
+BODIES: Mapping[tuple[str, str], Any] = {**dict(_submissions()), **dict(_with_templates())}
+# What else has to be in a request that names its object in the path.
+BESIDES: Mapping[str, Any] = {"PUT /v1/templates/{template}": {"schema": {"total": "number"}}}
 # In a path everything names something, but for these.
 COUNTS = {"page"}
 

@@ -11,7 +11,7 @@ import httpx
 
 from tests.api.conftest import Api
 from tests.isolation.belongings import SECRET_WORD, Belongings
-from tests.isolation.identifiers import BODIES, KINDS, MISSING, NAMED, Place, places
+from tests.isolation.identifiers import BESIDES, BODIES, KINDS, MISSING, NAMED, Place, places
 from tests.isolation.rows import contents
 
 PATIENCE_SECONDS = 20.0
@@ -46,8 +46,8 @@ async def ask(caller: Api, place: Place, named: str, others: dict[str, str]) -> 
         given["params"] = {place.name: named}
     if place.where == "body":
         given["json"] = json.loads(json.dumps(BODIES[place.route, place.name]).replace(NAMED, named))
-    elif place.method in ("POST", "PATCH"):
-        given["json"] = {}
+    elif place.method in ("POST", "PATCH", "PUT"):
+        given["json"] = BESIDES.get(place.route, {})
     async with asyncio.timeout(PATIENCE_SECONDS):
         return await caller.send(place.method, path, **given)
 

@@ -200,6 +200,7 @@ async def test_app_may_do_only_what_the_api_does(db: Database) -> None:
     assert {name for name, verbs in granted.items() if "DELETE" in verbs} <= {
         "blob_refs",
         "page_checkpoints",
+        "templates",
         "webhook_lanes",
     }
 

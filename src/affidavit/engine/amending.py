@@ -20,7 +20,8 @@ from affidavit.engine.field_path import Step, parse_path, pointer_of
 from affidavit.engine.result import BoundingBox, Citation, Document, FieldValue, Match, Result, Value
 from affidavit.engine.schema import ArrayNode, Leaf, LeafType, Node, ObjectNode, compile_schema
 from affidavit.engine.spec import Frozen
-from affidavit.engine.stages.fields.assembly import NO_VALUE, below_object, check
+from affidavit.engine.stages.conformance import check
+from affidavit.engine.stages.fields.assembly import NO_VALUE, below_object
 from affidavit.engine.stages.fields.citation import cite
 from affidavit.engine.stages.fields.view import Token, View
 from affidavit.engine.stages.ground import Locator

@@ -102,12 +102,11 @@ class _Compiler:
             raise SchemaInvalid(at, f"asks for data more than {MAX_DEPTH} levels deep; flatten it")
         part = self._effective(raw, at, seen)
         kinds, has_null = _types_of(part.schema, part.at)
-        part = replace(part, nullable=part.nullable or has_null)
         match kinds[0]:
             case "object":
-                return self._object(part, place)
+                return self._object(replace(part, nullable=part.nullable or has_null), place)
             case "array":
-                return self._array(part, place)
+                return self._array(replace(part, nullable=part.nullable or has_null), place)
             case kind:
                 return self._leaf(part, place, LeafType(kind), kinds[1:])
 
@@ -203,7 +202,7 @@ class _Compiler:
             description=schema.get("description"),
             format=schema.get("format"),
             enum=tuple(choice for choice in choices if choice is not None),
-            nullable=part.nullable or None in choices,
+            nullable=_may_be_null(part, choices),
             other_types=_scalars([*others, *self._types_of_branches(part)], kind),
             pattern=schema.get("pattern"),
             examples=tuple(schema.get("examples", ())),
@@ -269,6 +268,13 @@ def _types_of(part: Schema, at: str) -> tuple[tuple[str, ...], bool]:
     if "items" in part:
         return ("array",), False
     return (_type_of_choices([choice for choice in _choices(part) if choice is not None]),), False
+
+
+def _may_be_null(part: _Part, choices: list[Any]) -> bool:
+    """Tell whether null is valid: the type must allow it, and the choices, if there are any."""
+    kinds = part.schema.get("type")
+    is_by_type = "null" in kinds if isinstance(kinds, list) else kinds is None and bool(choices)
+    return part.nullable or (is_by_type and (not choices or None in choices))
 
 
 def _choices(part: Schema) -> list[Any]:

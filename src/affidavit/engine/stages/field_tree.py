@@ -7,7 +7,8 @@ from typing import Any
 
 from affidavit.engine.result import FieldValue
 from affidavit.engine.schema import ArrayNode, Leaf, Node, ObjectNode
-from affidavit.engine.stages.fields.assembly import NO_VALUE, Filled, below_object
+from affidavit.engine.stages.conformance import coerced
+from affidavit.engine.stages.fields.assembly import NO_VALUE, Filled, below_object, object_of
 
 # A value for a leaf, a list for an array, a dictionary by name for an object.
 Tree = FieldValue | list["Tree"] | dict[str, "Tree"]
@@ -88,8 +89,9 @@ def lay_out(root: ObjectNode, tree: Tree) -> Filled:
 def _laid_out(node: Node, tree: Tree, path: str, fields: dict[str, FieldValue]) -> Any:
     match node, tree:
         case Leaf(), FieldValue():
-            fields[path] = tree
-            return tree.value
+            value = coerced(tree.value, node)
+            fields[path] = tree if value is tree.value else tree.model_copy(update={"value": value})
+            return value
         case ArrayNode(), list():
             return [_laid_out(node.item, item, f"{path}[{n}]", fields) for n, item in enumerate(tree)]
         case ObjectNode(), dict():
@@ -98,16 +100,7 @@ def _laid_out(node: Node, tree: Tree, path: str, fields: dict[str, FieldValue]) 
 
 
 def _object(node: ObjectNode, tree: dict[str, Tree], path: str, fields: dict[str, FieldValue]) -> Any:
-    built: dict[str, Any] = {}
-    for name, child in node.children:
-        value = _laid_out(child, tree[name], below_object(path, name), fields)
-        if value is not None or child.nullable or name in node.required:
-            built[name] = value
-    is_empty = path and not node.required and not any(_has_content(each) for each in built.values())
-    return None if is_empty and node.nullable else built
-
-
-def _has_content(value: Any) -> bool:
-    if isinstance(value, dict):
-        return any(_has_content(child) for child in value.values())
-    return value is not None and value != []
+    values = {
+        name: _laid_out(child, tree[name], below_object(path, name), fields) for name, child in node.children
+    }
+    return object_of(node, values)

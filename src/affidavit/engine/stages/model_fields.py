@@ -10,9 +10,9 @@ from affidavit.engine.schema import ObjectNode, compile_schema
 from affidavit.engine.spec import Spec
 from affidavit.engine.stages import fields
 from affidavit.engine.stages.combination import combine
+from affidavit.engine.stages.conformance import check
 from affidavit.engine.stages.field_tree import Tree, changed, lay_out, tree_of, without_empty
 from affidavit.engine.stages.fields import Extraction
-from affidavit.engine.stages.fields.assembly import check
 from affidavit.engine.stages.fields.extraction import grounded
 from affidavit.engine.stages.model_answers import Grounder, joined
 from affidavit.engine.stages.model_questions import chunks_for, requests_of

@@ -1,33 +1,18 @@
-"""Lay found values out as the schema asks, and check the result against it."""
+"""Lay found values out as the schema asks."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
 from typing import Any
 
-from jsonschema import Draft202012Validator, FormatChecker
-from jsonschema.exceptions import ValidationError
-from referencing import Registry
-
-from affidavit.engine.result import FieldValue, SchemaViolation
+from affidavit.engine.result import FieldValue
 from affidavit.engine.schema import ArrayNode, Leaf, Node, ObjectNode
-from affidavit.engine.schema_check import Schema
-from affidavit.engine.stages.fields.deadline import TimeLimitReached, time_limit
-from affidavit.engine.stages.values.codes import find_emails, find_uris
-from affidavit.engine.stages.values.currencies import CURRENCY_CODES
-
-MAX_VIOLATIONS = 100
-MAX_MESSAGE = 300
-CHECK_SECONDS = 5.0  # the largest schema with 100 items takes about 0.5 s
-NOT_CHECKED = "The data could not be checked against the schema: "
-TOO_COSTLY = "it takes too long. Simplify its patterns and references."
+from affidavit.engine.stages.conformance import coerced
 
 NO_VALUE = FieldValue(value=None, confidence=0)
-_ABSENT = object()
 _PLAIN_NAME = re.compile(r"[^.\[\]\"\\]+")
 
 Path = tuple[str, ...]
@@ -56,7 +41,7 @@ def fill(root: ObjectNode, values: Mapping[tuple[str, ...], FieldValue], items: 
     """Build the data for a schema from values by leaf path, and from items by array path."""
     builder = _Builder()
     data = builder.object(root, "", Item(values, items))
-    return Filled({} if data is _ABSENT else data, builder.fields)
+    return Filled({} if data is None else data, builder.fields)
 
 
 class _Builder:
@@ -64,25 +49,16 @@ class _Builder:
         self.fields: dict[str, FieldValue] = {}
 
     def object(self, node: ObjectNode, path: str, item: Item) -> Any:
-        built: dict[str, Any] = {}
-        for name, child in node.children:
-            below = below_object(path, name)
-            value = self._node(child, below, item)
-            if value is None and not child.nullable and name not in node.required:
-                continue  # absent, as the schema allows neither null nor an invention
-            if value is _ABSENT:
-                continue
-            built[name] = value
-        if path and not _has_content(built) and not node.required:
-            return None if node.nullable else built
-        return built
+        values = {name: self._node(child, below_object(path, name), item) for name, child in node.children}
+        return object_of(node, values)
 
     def _node(self, node: Node, path: str, item: Item) -> Any:
         match node:
             case Leaf():
                 found = item.values.get(node.path, NO_VALUE)
-                self.fields[path] = found
-                return found.value
+                fitting = coerced(found.value, node)
+                self.fields[path] = found if fitting is found.value else _with(found, fitting)
+                return fitting
             case ArrayNode():
                 return self._array(node, path, item)
             case ObjectNode():
@@ -105,65 +81,38 @@ def below_object(path: str, name: str) -> str:
     return f"{path}.{name}" if path else name
 
 
+def object_of(node: ObjectNode, values: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return an object with these members, so that it breaks its schema only where it must.
+
+    What is missing is null where the schema allows that or asks for it, and left out elsewhere. An object
+    of which nothing was found is null where it may be, but for the one at the top.
+    """
+    built = {
+        name: values[name]
+        for name, child in node.children
+        if name in node.required or _may_stand(child, values[name])
+    }
+    return None if node.path and node.nullable and not _has_content(built) else built
+
+
+def _may_stand(node: Node, value: Any) -> bool:
+    """Tell whether a member that is not required is better there than left out."""
+    if value is None:
+        return node.nullable
+    if not isinstance(node, ObjectNode) or _has_content(value):
+        return True
+    return all(value.get(name) is not None or child.nullable for name, child in _required(node))
+
+
+def _required(node: ObjectNode) -> list[tuple[str, Node]]:
+    return [(name, child) for name, child in node.children if name in node.required]
+
+
+def _with(found: FieldValue, value: Any) -> FieldValue:
+    return found.model_copy(update={"value": value})
+
+
 def _has_content(value: Any) -> bool:
     if isinstance(value, dict):
         return any(_has_content(child) for child in value.values())
     return value is not None and value != []
-
-
-def check(data: Any, schema: Schema, seconds: float = CHECK_SECONDS) -> tuple[SchemaViolation, ...]:
-    """Return where `data` breaks `schema`, formats included, in order of place; at most 100.
-
-    A schema whose check has no end, or none in time, is listed as not checked.
-    """
-    validator = Draft202012Validator(schema, format_checker=FORMATS, registry=Registry())
-    try:
-        with time_limit(seconds):
-            errors = list(validator.iter_errors(data))
-    except RecursionError:
-        return (SchemaViolation(path="", message=NOT_CHECKED + "it refers to itself without end."),)
-    except TimeLimitReached:
-        return (SchemaViolation(path="", message=NOT_CHECKED + TOO_COSTLY),)
-    errors.sort(key=lambda error: [str(piece) for piece in error.absolute_path])
-    return tuple(_violation(error) for error in errors[:MAX_VIOLATIONS])
-
-
-def _violation(error: ValidationError) -> SchemaViolation:
-    pieces = (str(piece).replace("~", "~0").replace("/", "~1") for piece in error.absolute_path)
-    return SchemaViolation(path="".join("/" + piece for piece in pieces), message=error.message[:MAX_MESSAGE])
-
-
-FORMATS = FormatChecker(formats=())
-
-
-def _format(name: str) -> Callable[[Callable[[str], bool]], Callable[[str], bool]]:
-    def register(test: Callable[[str], bool]) -> Callable[[str], bool]:
-        FORMATS.checks(name, raises=ValueError)(lambda value: not isinstance(value, str) or test(value))
-        return test
-
-    return register
-
-
-@_format("date")
-def _is_date(text: str) -> bool:
-    return bool(re.fullmatch(r"\d{4}-\d\d-\d\d", text)) and bool(date.fromisoformat(text))
-
-
-@_format("date-time")
-def _is_moment(text: str) -> bool:
-    return datetime.fromisoformat(text.upper()).tzinfo is not None
-
-
-@_format("email")
-def _is_email(text: str) -> bool:
-    return [code.value for code in find_emails(text)] == [text]
-
-
-@_format("uri")
-def _is_uri(text: str) -> bool:
-    return bool(re.match(r"[A-Za-z][A-Za-z0-9+.\-]*:\S", text)) or bool(find_uris(text))
-
-
-@_format("currency")
-def _is_currency(text: str) -> bool:
-    return text in CURRENCY_CODES

@@ -15,11 +15,13 @@ from affidavit.engine.schema import (
     compile_schema,
 )
 from affidavit.engine.schema_check import Schema
+from affidavit.engine.stages.conformance import check
 from affidavit.engine.stages.fields.arithmetic import favour_sums
 from affidavit.engine.stages.fields.arrays import ArrayFinder, arrays
-from affidavit.engine.stages.fields.assembly import Item, Items, check, fill
+from affidavit.engine.stages.fields.assembly import Item, Items, fill
 from affidavit.engine.stages.fields.assignment import assign
 from affidavit.engine.stages.fields.belonging import Belonging
+from affidavit.engine.stages.fields.calibration import Calibration, shipped
 from affidavit.engine.stages.fields.candidates import Candidate, Finder
 from affidavit.engine.stages.fields.citation import cite, match_of
 from affidavit.engine.stages.fields.confidence import confidence_of
@@ -57,9 +59,12 @@ class Extraction:
     confidence: int | None
 
 
-def extract(document: Document, schema: Schema, *, strict: bool = False) -> Extraction:
+def extract(
+    document: Document, schema: Schema, *, strict: bool = False, calibration: Calibration | None = None
+) -> Extraction:
     """Fill `schema` from `document`. With `strict`, a value without a citation becomes null.
 
+    `calibration` turns scores into confidence; without one, the one that is shipped.
     Raises SchemaInvalid for a schema that `compile_schema` refuses.
     """
     compiled = compile_schema(schema)
@@ -67,12 +72,13 @@ def extract(document: Document, schema: Schema, *, strict: bool = False) -> Extr
     if strict:
         values = {path: grounded(value) for path, value in values.items()}
     filled = fill(compiled.root, values, items)
-    found = [value for value in filled.fields.values() if value.value is not None]
+    fields = (calibration or shipped()).applied(filled.fields)
+    found = [value for value in fields.values() if value.value is not None]
     return Extraction(
         data=filled.data,
-        fields=filled.fields,
+        fields=fields,
         ungrounded_fields=tuple(
-            path for path, value in filled.fields.items() if value.value is not None and not value.citations
+            path for path, value in fields.items() if value.value is not None and not value.citations
         ),
         schema_violations=check(filled.data, schema),
         confidence=round(mean(value.confidence for value in found)) if found else None,
