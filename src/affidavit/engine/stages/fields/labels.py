@@ -19,6 +19,7 @@ PROSE = 12  # words in a segment, from which on it is a sentence
 FUZZY = 85  # of 100: one wrong letter in seven
 MIN_FUZZY_KEY = 6  # a shorter label with one wrong letter is another word
 MIN_COMPOUND = 9  # letters of a compound of two words
+COMPOUND = 0.85  # of the strength: Ursprungsrechnung Nr. is the number of another one
 COMPOUND_WORDS = 2  # in a label that starts with one
 MIN_COMPOUND_PART = 3
 MIN_QUALITY = 0.25
@@ -112,7 +113,8 @@ def _compound(words: Sequence[str], phrases: Phrases) -> Mapping[str, float] | N
         return None
     key = "".join(words)
     starts = range(MIN_COMPOUND_PART, len(words[0]) - MIN_COMPOUND_PART)
-    return next((phrases[key[start:]] for start in starts if key[start:] in phrases), None)
+    found = next((phrases[key[start:]] for start in starts if key[start:] in phrases), None)
+    return {meaning: strength * COMPOUND for meaning, strength in found.items()} if found else None
 
 
 def _windows(count: int) -> Iterator[tuple[int, int]]:
