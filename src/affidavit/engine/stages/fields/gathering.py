@@ -12,7 +12,7 @@ from affidavit.engine.stages.fields.plans import NUMERIC_KINDS, Plan
 from affidavit.engine.stages.fields.view import View, union
 
 LEAST_FIGURES = 0.5  # of the fullest row's, that a row needs to be one of an item
-FEW_FIGURES = 4
+MANY_FIGURES = 5
 NEAR = 1.2  # word heights between lines over a row of figures and the row
 
 Item = tuple[Cells, ...]
@@ -53,8 +53,8 @@ class Gatherer:
         )
 
     def is_like(self, row: Cells, pattern: frozenset[int]) -> bool:
-        """Tell whether a row has the figures of a pattern, of four or more all but one."""
-        return bool(pattern) and len(pattern - self._figures(row)) <= (len(pattern) >= FEW_FIGURES)
+        """Tell whether a row has the figures of a pattern, of five or more all but one."""
+        return bool(pattern) and len(pattern - self._figures(row)) <= (len(pattern) >= MANY_FIGURES)
 
     def _figures(self, row: Cells) -> frozenset[int]:
         if self._counted:

@@ -12,6 +12,8 @@ from affidavit.engine.stages.fields.totals import is_total
 from affidavit.engine.stages.fields.view import Row, Segment, Token, View, union
 
 MAX_GAP = 4.0  # word heights between rows of one table
+WIDE_GAP = 9.0  # where soon a row fills half of the columns, with figures
+LINES_BETWEEN = 6  # rows in which it must
 MOST_TITLES = 2  # rows of a table over the names of its columns
 HEAD_ROWS = 30  # of the next page, under which a table may go on
 MOST_ROWS = 20_000  # of one table
@@ -56,7 +58,7 @@ def table_grids(view: View) -> Iterator[Grid]:
 
 def grid_below(view: View, header: Header, hits: HitsOf) -> Grid:
     """Return the grid under a header, down to a total, another header, a gap or the page's end."""
-    body, is_closed = body_below(view, header.last, hits)
+    body, is_closed = body_below(view, header.last, hits, header.names)
     if not body and not is_closed:
         body, is_closed = _over_page(view, header, hits)
     header = parted_by(header, body, hits)
@@ -88,17 +90,20 @@ def _over_page(view: View, header: Header, hits: HitsOf) -> tuple[list[Row], boo
             and has_digits(row.tokens)
             and not is_total(row.segments)
         ):
-            body, is_closed = body_below(view, at, hits)
+            body, is_closed = body_below(view, at, hits, header.names)
             return [row, *body], is_closed
     return [], False
 
 
-def body_below(view: View, last: int, hits: HitsOf) -> tuple[list[Row], bool]:
-    """Return the rows that stand close under row `last` of the view, and whether a total ends them."""
+def body_below(view: View, last: int, hits: HitsOf, names: Sequence[Segment]) -> tuple[list[Row], bool]:
+    """Return the rows that stand close under row `last` of the view, and whether a total ends them.
+
+    Rows may stand further down where soon one fills half of the columns.
+    """
     body: list[Row] = []
     above = view.rows[last]
     for row in view.rows[last + 1 : last + 1 + MOST_ROWS]:
-        near = row.page == above.page and row.box[1] - above.box[3] <= MAX_GAP * view.heights[row.page]
+        near = row.page == above.page and _is_near(view, above, row, names)
         if is_total(row.segments):
             return body, near
         if not near or is_header(row, hits):
@@ -106,6 +111,20 @@ def body_below(view: View, last: int, hits: HitsOf) -> tuple[list[Row], bool]:
         body.append(row)
         above = row
     return body, False
+
+
+def _is_near(view: View, above: Row, row: Row, names: Sequence[Segment]) -> bool:
+    height = view.heights[row.page]
+    white = (row.box[1] - above.box[3]) / height
+    if white <= MAX_GAP or white > WIDE_GAP:
+        return white <= MAX_GAP
+    is_title = row.box[0] <= min(name.box[0] for name in names if name.tokens) + height
+    ahead = view.rows[row.number : row.number + (1 if is_title else LINES_BETWEEN)]
+    return any(other.page == row.page and _fills(other, len(names)) for other in ahead)
+
+
+def _fills(row: Row, columns: int) -> bool:
+    return len(row.segments) * 2 >= columns and has_digits(row.tokens)
 
 
 def _of_table(view: View, table: Table, rows: Sequence[Row]) -> Iterator[Grid]:

@@ -13,7 +13,7 @@ from affidavit.engine.stages.fields.view import Row, Segment, Token, View, union
 PITCH = 1.7  # word heights between the lines of one header
 LINES = 4  # of a header over and under the row with the most names
 SHORT = 3  # words in a line of a header over or under that row
-NAMED = 0.5  # share of a row's segments that are labels, from which it names columns
+NAMED = 0.3  # share of a row's segments that are labels, from which it names columns
 LEAST_NAMES = 3
 
 HitsOf = Mapping[int, Sequence[Hit]]  # by the id of their segment
@@ -55,7 +55,7 @@ def parted_by(header: Header, rows: Sequence[Row], hits: HitsOf) -> Header:
 
 
 def is_header(row: Row, hits: HitsOf) -> bool:
-    """Tell whether a row names the columns of a table: no digits, mostly labels, three or more."""
+    """Tell whether a row names the columns of a table: three or more without digits, some of them labels."""
     if len(row.segments) < LEAST_NAMES or has_digits(row.tokens):
         return False
     named = sum(any(hit.start == 0 for hit in hits.get(id(segment), ())) for segment in row.segments)

@@ -93,9 +93,17 @@ class RecordFinder:
                     yield run
                 run = [(grid, places)]
             elif run and _is_headless(grid, run[-1][0]):
-                run.append((replace(grid, rows=(grid.headers, *grid.rows)), run[-1][1]))
+                headless = replace(grid, rows=(grid.headers, *grid.rows))
+                if self._is_like(headless, run[-1]):
+                    run.append((headless, run[-1][1]))
         if run:
             yield run
+
+    def _is_like(self, grid: Grid, last: tuple[Grid, tuple[Place, ...]]) -> bool:
+        """Tell whether a row of a table without a header has the figures of the last table's rows."""
+        gatherer = Gatherer(self._view, self._reader, last[1])
+        pattern = gatherer.pattern(last[0].rows)
+        return any(gatherer.is_like(row, pattern) for row in grid.rows)
 
     def _read(self, run: Run) -> Iterator[Table]:
         pages = {grid.page for grid, _ in run}
@@ -128,7 +136,7 @@ class RecordFinder:
             at = self._first_like(grid.gutters, page, gatherer, pattern)
             if at is None:
                 return
-            body, is_closed = body_below(self._view, at, self._hits)
+            body, is_closed = body_below(self._view, at, self._hits, grid.headers)
             body = [self._view.rows[at], *body]
             used = frozenset(row.number for row in body)
             rows = tuple(map(grid.gutters.cells, body))
