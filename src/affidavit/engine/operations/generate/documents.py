@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from affidavit.engine.operations.generate.naming import distinct, name_of
-from affidavit.engine.operations.generate.pairs import Pair, concept_of, doubled, find_pairs
+from affidavit.engine.operations.generate.pairs import Pair, concept_of, doubled, find_pairs, type_with
 from affidavit.engine.operations.generate.shape import Shape, leaf
-from affidavit.engine.operations.generate.typing import TEXT, ValueType, type_of, type_of_column
+from affidavit.engine.operations.generate.typing import TEXT, type_of, type_of_column
 from affidavit.engine.operations.shapes.generate import GenerateParameters
 from affidavit.engine.result import Cell, Document, Table
 from affidavit.engine.stages.fields.view import Token, View
@@ -19,7 +19,7 @@ MOST_TABLES: Final = 60
 MOST_COLUMNS: Final = 30
 MIN_COLUMNS: Final = 2
 MIN_GROUP: Final = 2  # values under a heading that make an object of it
-MOST_CELLS: Final = 400  # of a column that are looked at
+MOST_CELLS: Final = 400  # rows of a table that are looked at
 LINE_CONCEPTS: Final = 2  # columns known from business documents that make rows line items
 
 
@@ -87,7 +87,7 @@ def _add_pairs(
         known.add(squash(pair.label))
         concept = pair.concept if pair.concept not in taken else None
         name = distinct(concept or name_of(pair.label), taken, "field")
-        kind = type_of(pair.value, pair.label)
+        kind = type_with(pair.concept, type_of(pair.value, pair.label))
         properties[name] = leaf(kind.type, kind.format, pair.label)
         found.places[(*path, "properties", name)] = pair.label, pair.tokens
 
@@ -153,7 +153,7 @@ def _add_table(table: Table, view: View, properties: dict[str, Shape], taken: se
         concept = concept_of(label, in_line=True)
         known = concept if concept and concept not in used else name_of(label)
         name = distinct(known, used, "column")
-        kind = _column_type([row[at] for row in rows], label)
+        kind = type_with(concept, type_of_column([row[at] for row in rows], label))
         columns[name] = leaf(kind.type, kind.format, label)
         places[name] = label, _header_tokens(table, view, at)
     if len(columns) < MIN_COLUMNS or _is_known(columns, properties):
@@ -163,10 +163,6 @@ def _add_table(table: Table, view: View, properties: dict[str, Shape], taken: se
     properties[name] = Shape(frozenset({"array"}), items=item)
     path = ("properties", name, "items", "properties")
     found.places.update({(*path, column): place for column, place in places.items()})
-
-
-def _column_type(cells: Sequence[str], label: str) -> ValueType:
-    return type_of_column(cells[:MOST_CELLS], label)
 
 
 def _is_known(columns: dict[str, Shape], properties: dict[str, Shape]) -> bool:

@@ -11,6 +11,7 @@ from typing import Final
 
 MOST_WORDS: Final = 6  # of a label that become a name
 MOST_CHARACTERS: Final = 48
+LONG_NUMBER: Final = 4  # digits; such a number beside a label is a value of this one document
 
 _LETTERS: Final[Mapping[str, str]] = tomllib.loads(
     files(__package__).joinpath("letters.toml").read_text(encoding="utf-8")
@@ -31,6 +32,7 @@ _KANA = re.compile(r"(?:HIRAGANA|KATAKANA) LETTER (?:SMALL )?(\w+)|HANGUL SYLLAB
 def name_of(label: str) -> str:
     """Return the snake_case name of a label in ASCII; empty when nothing of it can be spelled."""
     words = re.findall(r"[a-z]+|\d+", ascii_of(_split_camel(label)).lower())
+    words = [word for word in words if len(word) < LONG_NUMBER or word.isalpha()]
     name = "_".join(words[:MOST_WORDS])[:MOST_CHARACTERS].strip("_")
     return f"n{name}" if name[:1].isdigit() else name
 
@@ -70,4 +72,5 @@ def _ascii(char: str) -> str:
 
 
 def _split_camel(label: str) -> str:
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", " ", label)
+    """Return `invoiceDate` as two words; a label with spaces has its words already, GmbH among them."""
+    return label if " " in label.strip() else re.sub(r"(?<=[a-z0-9])(?=[A-Z][a-z])", " ", label)

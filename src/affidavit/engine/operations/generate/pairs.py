@@ -9,12 +9,12 @@ from functools import cache
 from itertools import pairwise
 from typing import Final
 
-from affidavit.engine.operations.generate.typing import TEXT, type_of
+from affidavit.engine.operations.generate.typing import TEXT, ValueType, type_of
 from affidavit.engine.operations.kinds import match_title
 from affidavit.engine.result import BlockType, BoundingBox, Page, Table
-from affidavit.engine.stages.fields.lexicon import CONCEPTS, Scope
+from affidavit.engine.stages.fields.lexicon import BY_KEY, CONCEPTS, LEGAL_FORMS, Kind, Scope
 from affidavit.engine.stages.fields.view import Row, Segment, Token, View
-from affidavit.engine.stages.values.folding import squash
+from affidavit.engine.stages.values.folding import fold, squash
 
 MOST_LABEL_WORDS: Final = 6
 MOST_LABEL_CHARACTERS: Final = 60
@@ -26,7 +26,10 @@ BELOW_HEIGHTS: Final = 3.0
 MOST_PAIRS: Final = 1000
 
 _WITH_COLON = re.compile(r"(?P<label>[^:\uff1a]{1,60}?)\s*[:\uff1a]\s*(?P<value>\S.*)", re.DOTALL)
-_NO_LABEL = re.compile(r".*\d$|https?$|.*[.!?] .*", re.IGNORECASE)
+_NO_LABEL = re.compile(
+    r".*\d$|(?:https?|urn|mailto|page|seite|pagina|p\u00e1gina|blatt)$|.*[.!?] .*", re.IGNORECASE
+)
+_AMOUNT = re.compile(r"\d[.,]\d")
 _RATE = re.compile(r"\s*\(?\d+(?:[.,]\d+)?\s*%\)?\s*")
 
 
@@ -63,6 +66,22 @@ def concept_of(label: str, *, in_line: bool = False) -> str | None:
     `in_line` asks for what it means over a column of items; else for what it means outside of them.
     """
     return _strong_labels(in_line=in_line).get(squash(label))
+
+
+def type_with(concept: str | None, found: ValueType) -> ValueType:
+    """Return the type of what is known by name, which one value may hide; else the type that was found."""
+    return _BY_KIND.get(BY_KEY[concept].kind, found) if concept else found
+
+
+_BY_KIND = {
+    Kind.DATE: ValueType("string", "date"),
+    Kind.MONEY: ValueType("number"),
+    Kind.QUANTITY: ValueType("number"),
+    Kind.PERCENT: ValueType("number"),
+    Kind.CODE: TEXT,
+    Kind.CURRENCY: ValueType("string", "currency"),
+    Kind.EMAIL: ValueType("string", "email"),
+}
 
 
 @cache
@@ -150,6 +169,7 @@ def _clean(text: str) -> str:
     """Return a label without the signs and the rate around it; empty when it is none."""
     label = _RATE.sub(" ", text).strip(" \t:\uff1a.*\u2022-\u2013|")
     is_label = any(map(str.isalpha, label)) and len(label) <= MOST_LABEL_CHARACTERS
+    is_label = is_label and not _AMOUNT.search(label)
     return label if is_label and len(label.split()) <= MOST_LABEL_WORDS else ""
 
 
@@ -178,7 +198,7 @@ def _of_page(page: Page) -> Iterator[_Heading]:
     for block in page.blocks:
         if block.type is BlockType.HEADING:
             text = page.markdown[block.range[0] : block.range[1]].lstrip("# ").strip("*_ \n")
-            if text and "\n" not in text:
+            if text and "\n" not in text and not LEGAL_FORMS & set(fold(text).split()):
                 yield _Heading(page.number, block.box[3], _clean(text) or text[:MOST_LABEL_CHARACTERS])
 
 
