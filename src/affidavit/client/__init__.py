@@ -1,6 +1,6 @@
 """Talk to an Affidavit service from Python. Needs httpx and pydantic, and nothing of the server."""
 
-from affidavit.client import operations
+from affidavit.client import operations, templates
 from affidavit.client.async_client import AsyncClient
 from affidavit.client.call import Submission
 from affidavit.client.errors import (
@@ -26,6 +26,8 @@ from affidavit.client.models import (
     Problem,
     Progress,
     Result,
+    Template,
+    TemplateRef,
 )
 from affidavit.client.retry import RetryPolicy
 from affidavit.client.source import Made, Text
@@ -56,7 +58,10 @@ __all__ = [
     "RetryPolicy",
     "ReviewRequired",
     "Submission",
+    "Template",
+    "TemplateRef",
     "Text",
     "WaitTimeout",
     "operations",
+    "templates",
 ]

@@ -109,13 +109,13 @@ class AsyncClient:
     async def extract(
         self,
         source: Source,
-        schema: Schema,
+        schema: Schema | str,
         *,
         on_upload: OnProgress | None = None,
         idempotency_key: str | None = None,
         **about: Unpack[About],
     ) -> Job:
-        """Have a JSON Schema, or a pydantic model, filled from a document."""
+        """Have a JSON Schema, a pydantic model, or a template by its name, filled from a document."""
         submission = Submission("extract", source, schema, **about)
         return await self.send(call.submit(submission, on_upload, idempotency_key))
 

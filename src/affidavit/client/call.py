@@ -59,7 +59,7 @@ class Submission:
 
     operation: str
     source: Source
-    schema: Schema | None = None
+    schema: Schema | str | None = None
     options: Mapping[str, Any] | None = None
     metadata: Mapping[str, str] | None = None
     store: bool | None = None
@@ -71,11 +71,10 @@ class Submission:
 
     def members(self) -> dict[str, Any]:
         """Return the request's members but for the source; what was not given is left out."""
-        schema = self.schema
-        if isinstance(schema, type):
-            schema = schema.model_json_schema()
+        is_template = isinstance(self.schema, str)
         members = {
-            "schema": schema,
+            "schema": None if self.schema is None or is_template else as_schema(self.schema),
+            "template": self.schema if is_template else None,
             "options": self.options,
             "metadata": self.metadata,
             "store": self.store,
@@ -84,6 +83,11 @@ class Submission:
             "webhook": self.webhook,
         }
         return {name: value for name, value in members.items() if value is not None} | dict(self.parameters)
+
+
+def as_schema(schema: Schema | str) -> Any:
+    """Return a schema as JSON, that of a pydantic model as it describes itself."""
+    return schema.model_json_schema() if isinstance(schema, type) else schema
 
 
 def upload(file: FilePart, on_progress: OnProgress | None, key: str | None) -> Call[FileInfo]:

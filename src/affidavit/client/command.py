@@ -132,7 +132,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "source", help="a file, a URL, the id of an uploaded file or an earlier job, or - for standard input"
     )
-    parser.add_argument("--schema", metavar="FILE", help="JSON Schema of the values to extract")
+    filling = parser.add_mutually_exclusive_group()
+    filling.add_argument(
+        "--schema", metavar="FILE", help="JSON Schema of the values to extract, or shorthand"
+    )
+    filling.add_argument("--template", metavar="NAME", help="a template instead: invoice, or invoice@3")
     parser.add_argument("--operation", metavar="NAME", help="split, classify, schema, ask, ... (see --set)")
     parser.add_argument(
         "--set",
@@ -142,7 +146,7 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME=VALUE",
         help="a parameter of the operation: a text, or JSON; may be repeated",
     )
-    parser.add_argument("--artifacts", metavar="FOLDER", help="save the files that the job made there")
+    parser.add_argument("--artifacts", metavar="FOLDER", help="with --wait: save the files that it made")
     waiting = parser.add_mutually_exclusive_group()
     waiting.add_argument("--wait", action="store_true", help="poll until the job ends, print its result")
     waiting.add_argument("--sync", action="store_true", help="ask for the result in the same request")
@@ -177,8 +181,9 @@ def _add_connection(parser: argparse.ArgumentParser) -> None:
 
 
 def _submission(arguments: argparse.Namespace) -> Submission:
+    operation: str = arguments.operation or ("extract" if arguments.schema else "parse")
     return Submission(
-        operation=(arguments.operation or ("extract" if arguments.schema else "parse")).replace("-", "_"),
+        operation=operation.replace("-", "_"),
         source=sys.stdin.buffer.read() if arguments.source == "-" else arguments.source,
         schema=_json_object(Path(arguments.schema)) if arguments.schema else None,
         options=_options(arguments) or None,

@@ -88,6 +88,14 @@ class Review(Loose):
     decided_at: datetime | None = None
 
 
+class TemplateRef(Loose):
+    """The template that a job took its schema from, as it was then."""
+
+    name: str
+    version: int
+    starter: bool = False
+
+
 class Job(Loose):
     id: str
     kind: str = "job"
@@ -104,6 +112,7 @@ class Job(Loose):
     result_url: str | None = None
     result_expires_at: datetime | None = None
     review: Review | None = None
+    template: TemplateRef | None = None
     error: JobError | None = None
     retry_of: str | None = None
     parent_id: str | None = None
@@ -157,6 +166,26 @@ class FileInfo(Loose):
     created_at: datetime | None = None
 
 
+class Template(Loose):
+    """A version of a template; in a list without its schema. A starter comes with the service."""
+
+    id: str | None = None
+    name: str
+    version: int
+    starter: bool = False
+    description: str = ""
+    json_schema: dict[str, Any] = Field(default_factory=dict, alias="schema")
+    options: dict[str, Any] = Field(default_factory=dict)
+    review: dict[str, Any] | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+
+
+class TemplatePage(Loose):
+    items: list[Template]
+    next_cursor: str | None = None
+
+
 class FieldError(Loose):
     """One offending member of a request; `pointer` is a JSON Pointer into it."""
 
@@ -207,6 +236,8 @@ class Result(Loose):
     fields: dict[str, FieldValue] = Field(default_factory=dict)
     ungrounded_fields: list[str] = Field(default_factory=list)
     confidence: float | None = None
+    data_schema: dict[str, Any] | None = None
+    schema_violations: list[dict[str, Any]] = Field(default_factory=list)
     split: dict[str, Any] | None = None
     classification: dict[str, Any] | None = None
     generated: dict[str, Any] | None = None

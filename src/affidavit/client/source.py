@@ -14,6 +14,7 @@ from affidavit.client.multipart import FilePart, file_part
 _FILE_ID = re.compile(r"file_[0-9a-z]{26}")
 _JOB_ID = re.compile(r"job_[0-9a-z]{26}")
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_WAYS = (("url", _URL.match), ("file_id", _FILE_ID.fullmatch), ("job_id", _JOB_ID.fullmatch))
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,15 @@ def resolve(source: Source, filename: str | None = None) -> FilePart | dict[str,
     A string is a URL if it has `://`, the id of an uploaded file or an earlier job if it looks like one,
     else a path.
     """
+    named = _named(source, filename)
+    if named is not None:
+        return named
+    assert not isinstance(source, Text | FileInfo | Job | Made), "these are named"
+    return file_part(Path(source) if isinstance(source, str) else source, filename)
+
+
+def _named(source: Source, filename: str | None) -> dict[str, str] | None:
+    """Return the `source` member that names it, None for bytes that have to be sent."""
     match source:
         case Text():
             named = filename or source.filename
@@ -51,16 +61,10 @@ def resolve(source: Source, filename: str | None = None) -> FilePart | dict[str,
             return {"job_id": source.id}
         case Made():
             return {"job_id": source.job_id, "artifact": source.name}
-        case str() if _URL.match(source):
-            return {"url": source}
-        case str() if _FILE_ID.fullmatch(source):
-            return {"file_id": source}
-        case str() if _JOB_ID.fullmatch(source):
-            return {"job_id": source}
         case str():
-            return file_part(Path(source), filename)
+            return next(({way: source} for way, looks in _WAYS if looks(source)), None)
         case _:
-            return file_part(source, filename)
+            return None
 
 
 def inline(source: Source, filename: str | None = None) -> dict[str, str]:

@@ -108,13 +108,13 @@ class Client:
     def extract(
         self,
         source: Source,
-        schema: Schema,
+        schema: Schema | str,
         *,
         on_upload: OnProgress | None = None,
         idempotency_key: str | None = None,
         **about: Unpack[About],
     ) -> Job:
-        """Have a JSON Schema, or a pydantic model, filled from a document."""
+        """Have a JSON Schema, a pydantic model, or a template by its name, filled from a document."""
         submission = Submission("extract", source, schema, **about)
         return self.send(call.submit(submission, on_upload, idempotency_key))
 
