@@ -25,6 +25,7 @@ COMMANDS: dict[str, Command] = {
     "demo": Command("affidavit.demo:main", "show an invoice and its scan being read, from start to stop"),
     "submit": Command("affidavit.client.command:submit", "send a document to a server"),
     "extract": Command("affidavit.extract:main", "read a document in this process, without a server"),
+    "templates": Command("affidavit.samples.command:main", "list starter templates, make sample documents"),
     "keys": Command("affidavit.keys:main", "create, list and revoke API keys"),
     "serve": Command("affidavit.serve:main", "run the HTTP API"),
     "worker": Command("affidavit.worker:main", "run a worker"),

@@ -17,8 +17,9 @@ from pydantic import ValidationError
 from affidavit.engine import pipeline
 from affidavit.engine.errors import EngineError, PagesFailed, SchemaInvalid
 from affidavit.engine.result import Result
-from affidavit.engine.schema import compile_schema
+from affidavit.engine.schema_reading import read_schema
 from affidavit.engine.spec import OcrEngineName, OcrMode, OcrOptions, Operation, Options, Spec
+from affidavit.templates.starter import starters
 
 _NOT_UNDERSTOOD = 2  # as argparse exits
 
@@ -48,9 +49,7 @@ def extract(source: pipeline.Source, spec: Spec) -> Result:
 
 
 def _spec(given: argparse.Namespace) -> Spec:
-    schema: dict[str, Any] | None = json.loads(given.schema.read_text()) if given.schema else None
-    if schema is not None:
-        compile_schema(schema)
+    schema = _schema(given)
     ocr: dict[str, Any] = {"mode": given.ocr, "engine": given.ocr_engine}
     if given.languages:
         ocr["languages"] = tuple(given.languages.split(","))
@@ -66,6 +65,16 @@ def _spec(given: argparse.Namespace) -> Spec:
         json_schema=schema,
         page_images=False,
     )
+
+
+def _schema(given: argparse.Namespace) -> dict[str, Any] | None:
+    """Return what is to be filled, in plain JSON Schema: a file's, a starter template's, or nothing."""
+    if given.template is None:
+        return read_schema(json.loads(given.schema.read_text())).schema if given.schema else None
+    starter = starters().get(given.template)
+    if starter is None:
+        raise ValueError(f"there is no starter template '{given.template}': see `affidavit templates list`")
+    return starter.definition.schema
 
 
 def _reason(wrong: Exception) -> str:
@@ -99,7 +108,11 @@ def _parser() -> argparse.ArgumentParser:
         "you trust: only a server's workers put walls around the reading.",
     )
     parser.add_argument("file", type=Path)
-    parser.add_argument("--schema", type=Path, help="JSON Schema to fill; without one the document is read")
+    filling = parser.add_mutually_exclusive_group()
+    filling.add_argument(
+        "--schema", type=Path, help="JSON Schema to fill, or the shorthand; without one the document is read"
+    )
+    filling.add_argument("--template", metavar="NAME", help="fill that of a starter template: invoice, ...")
     parser.add_argument("--pages", help="such as 1-3,7")
     parser.add_argument("--password-file", type=Path, help="its first line opens the document")
     parser.add_argument("--ocr", choices=[mode.value for mode in OcrMode], default=OcrMode.AUTO)

@@ -54,7 +54,8 @@ class Submission:
 
     `deadline_seconds` counts from the acceptance. `webhook` is a URL that is told of the end, or
     `{"url": ..., "secret": ...}` to have it signed with a secret of its own. `parameters` are the
-    operation's own; `affidavit.client.operations` writes them.
+    operation's own; `affidavit.client.operations` writes them. `schema` is JSON Schema, the shorthand, a
+    pydantic model, or the name of a template.
     """
 
     operation: str

@@ -107,7 +107,7 @@ def _answer(
 
 
 def _save(client: Client, job: Job, folder: Path) -> None:
-    """Write the files that the job made. Their names come from the service, so only their last part counts."""
+    """Write the files that the job made. Their names are the service's, so only the last part counts."""
     folder.mkdir(parents=True, exist_ok=True)
     for artifact in job.artifacts:
         (folder / Path(artifact.name).name).write_bytes(client.artifact(job.id, artifact.name))
@@ -181,11 +181,11 @@ def _add_connection(parser: argparse.ArgumentParser) -> None:
 
 
 def _submission(arguments: argparse.Namespace) -> Submission:
-    operation: str = arguments.operation or ("extract" if arguments.schema else "parse")
+    operation: str = arguments.operation or ("extract" if arguments.schema or arguments.template else "parse")
     return Submission(
         operation=operation.replace("-", "_"),
         source=sys.stdin.buffer.read() if arguments.source == "-" else arguments.source,
-        schema=_json_object(Path(arguments.schema)) if arguments.schema else None,
+        schema=_json_object(Path(arguments.schema)) if arguments.schema else arguments.template,
         options=_options(arguments) or None,
         metadata=_pairs(arguments.metadata) or None,
         filename=arguments.filename,

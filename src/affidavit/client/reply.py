@@ -20,7 +20,17 @@ from affidavit.client.errors import (
     ResultExpired,
     ReviewRequired,
 )
-from affidavit.client.models import FileInfo, Job, JobError, JobPage, Loose, Problem, Result
+from affidavit.client.models import (
+    FileInfo,
+    Job,
+    JobError,
+    JobPage,
+    Loose,
+    Problem,
+    Result,
+    Template,
+    TemplatePage,
+)
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -50,6 +60,14 @@ def job(answer: Reply) -> Job:
 
 def job_page(answer: Reply) -> JobPage:
     return _read(JobPage, answer)
+
+
+def template(answer: Reply) -> Template:
+    return _read(Template, answer)
+
+
+def template_page(answer: Reply) -> TemplatePage:
+    return _read(TemplatePage, answer)
 
 
 def result(answer: Reply) -> Result:

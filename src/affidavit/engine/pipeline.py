@@ -219,6 +219,7 @@ def conclude(
         ungrounded_fields=found.ungrounded_fields,
         schema_violations=found.schema_violations,
         confidence=found.confidence,
+        data_schema=spec.json_schema,
         **done.members,
     )
     return Concluded(result, done.artifacts)

@@ -116,7 +116,8 @@ class Page(Value):
     are in the displayed page, before `upright`. `dpi` is the page image's: a box times
     dpi / 72 is in its pixels.
     `text_layer_words` is how many words the file's text layer has on this page, whether used or not.
-    A `damaged` page is there only in part; what the file still holds of it was read.
+    A `damaged` page is there only in part; what the file still holds of it was read. `hidden` are the ids
+    of words that nobody sees on the page.
     """
 
     number: int
@@ -136,6 +137,7 @@ class Page(Value):
     ocr_engine: str | None = None
     damaged: bool = False
     warnings: tuple[str, ...] = ()
+    hidden: tuple[str, ...] = ()
 
 
 class PageError(Value):
@@ -296,7 +298,8 @@ class Result(Value):
 
     `fields` has one entry per leaf of the schema, keyed by its path in `data`: `total`,
     `seller.name`, `lines[0].quantity`. A name with a dot, bracket, quote or backslash in it, or none,
-    stands as JSON in brackets: `["a.b"].c`.
+    stands as JSON in brackets: `["a.b"].c`. `data_schema` is what `data` was to follow, in plain JSON
+    Schema, whatever the caller wrote it in or took it from.
     """
 
     operation: str
@@ -309,6 +312,7 @@ class Result(Value):
     ungrounded_fields: tuple[str, ...] = ()
     schema_violations: tuple[SchemaViolation, ...] = ()
     confidence: int | None = None
+    data_schema: Annotated[dict[str, Any] | None, Field(exclude_if=_is_absent)] = None
     split: Said = None
     classification: Said = None
     generated: Said = None
