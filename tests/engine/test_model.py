@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import pymupdf
 import pytest
 
 from affidavit.engine import pipeline
@@ -359,3 +360,42 @@ def test_passages_are_the_blocks_of_the_document() -> None:
 
     assert [(each.page, each.text) for each in found] == [(1, "One is first"), (2, "Two is second")]
     assert {each.id for each in found} <= {block.id for page in document.pages for block in page.blocks}
+
+
+def hiding_pdf() -> bytes:
+    """Return a page with words in white on white, in white on black, tiny, undrawn, and seen."""
+    pdf = pymupdf.open()
+    page = pdf.new_page(width=400, height=400)
+    page.draw_rect(pymupdf.Rect(40, 180, 360, 210), fill=(0, 0, 0))
+    page.insert_text((50, 50), "Seen total 119.00", fontsize=12)
+    page.insert_text((50, 100), "White motto", fontsize=12, color=(1, 1, 1))
+    page.insert_text((50, 150), "Tiny print", fontsize=1)
+    page.insert_text((50, 200), "Inverted heading", fontsize=12, color=(1, 1, 1))
+    page.insert_text((50, 250), "Undrawn remark", fontsize=12, render_mode=3)
+    return bytes(pdf.tobytes())
+
+
+def test_words_that_nobody_sees_are_told_and_not_sent_to_a_model() -> None:
+    spec = spec_of(TOTAL)
+    document = pipeline.read(pipeline.Source(hiding_pdf()), spec).document
+
+    [page] = document.pages
+    hidden = {word.text for word in page.words if word.id in page.hidden}
+    [request] = pipeline.prompts(Context(document, spec))
+
+    assert hidden == {"White", "motto", "Tiny", "print", "Undrawn", "remark"}
+    assert "6 word(s)" in page.warnings[0]
+    assert "Seen total" in request.text
+    assert "Inverted heading" in request.text
+    assert not [word for word in hidden if word in request.text]
+    assert hidden <= set(page.markdown.split())
+
+
+def test_value_that_stands_in_hidden_words_alone_is_not_taken() -> None:
+    schema = {"type": "object", "properties": {"remark": {"type": "string"}}}
+    spec = spec_of(schema)
+    document = pipeline.read(pipeline.Source(hiding_pdf()), spec).document
+
+    found = concluded(document, spec, lambda _: {"remark": leaf("White motto", "White motto")})
+
+    assert found.data == {}

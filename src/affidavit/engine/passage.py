@@ -29,7 +29,7 @@ class Passage:
 
 
 def passages_of(document: Document) -> tuple[Passage, ...]:
-    """Return the text of each block in reading order, without those that hold none."""
+    """Return the text of each block in reading order, without those that hold none that can be seen."""
     return tuple(passage for page in document.pages for passage in _of_page(page))
 
 
@@ -55,11 +55,23 @@ def chunks_of(passages: Sequence[Passage], tokens: int) -> list[tuple[Passage, .
 
 
 def _of_page(page: Page) -> Iterator[Passage]:
+    unseen = _unseen_blocks(page)
     for block in page.blocks:
+        if block.id in unseen:
+            continue
         start, end = block.range
         text = page.markdown[start:end].strip()
         if text:
             yield Passage(block.id, page.number, text, block.type is BlockType.TABLE)
+
+
+def _unseen_blocks(page: Page) -> set[str | None]:
+    """Return the blocks of which no word is to be seen on the page."""
+    if not page.hidden:
+        return set()
+    hidden = frozenset(page.hidden)
+    seen = {word.block for word in page.words if word.id not in hidden}
+    return {word.block for word in page.words} - seen
 
 
 def _tail(passages: Sequence[Passage], tokens: float) -> list[Passage]:

@@ -58,6 +58,7 @@ def assemble(
         ocr_engine=facts.ocr_engine,
         damaged=False,
         warnings=facts.warnings,
+        hidden=tuple(builder.hidden),
     )
 
 
@@ -88,6 +89,7 @@ class _Builder:
         self.to_display = None if to_display == IDENTITY else to_display
         self.written = written
         self.words: list[Word] = []
+        self.hidden: list[str] = []
         self.lines: list[Line] = []
         self.blocks: list[Block] = []
         self.tables: list[Table] = []
@@ -130,6 +132,8 @@ class _Builder:
     def _word(self, at: int, line: str, block: str) -> str:
         token = self.tokens[at]
         name = f"p{self.page}.w{len(self.words)}"
+        if token.hidden:
+            self.hidden.append(name)
         self.words.append(
             _built(
                 Word,

@@ -36,8 +36,9 @@ _PHRASES: Final = re.compile(
 
 
 def planted_words(document: Document) -> frozenset[str]:
-    """Return the ids of the words of all blocks that address a model."""
-    return frozenset(
+    """Return the ids of words that no value of a model may rest on: of blocks that address it, and unseen."""
+    unseen = {word for page in document.pages for word in page.hidden}
+    return frozenset(unseen) | frozenset(
         word.id
         for page in document.pages
         for blocks in [{block.id for block in _planted(page)}]

@@ -9,7 +9,7 @@ from statistics import median
 from affidavit.engine.ports import OcrEngine, Progress
 from affidavit.engine.result import BoundingBox, Page, PageSource
 from affidavit.engine.spec import Spec
-from affidavit.engine.stages import damage
+from affidavit.engine.stages import damage, hidden
 from affidavit.engine.stages.affine import shift
 from affidavit.engine.stages.assemble import PageFacts, assemble
 from affidavit.engine.stages.choice import Choice, choose
@@ -54,7 +54,7 @@ def _read_chosen(
 ) -> PageReading:
     dpi = image_dpi(sheet, spec.limits)
     image = draw(sheet, dpi) if spec.page_images else None
-    layer = read_text_layer(sheet) if isinstance(sheet, PdfSheet) else TextLayer([])
+    layer = hidden.marked(sheet, read_text_layer(sheet)) if isinstance(sheet, PdfSheet) else TextLayer([])
     choice = choose(sheet, layer, spec.options.ocr.mode)
     match choice.source:
         case PageSource.OCR:
@@ -133,5 +133,7 @@ def _is_covered(token: Token, bands: dict[int, list[Token]]) -> bool:
 
 
 def _page(sheet: Sheet, facts: PageFacts, content: PageContent) -> Page:
+    if unseen := sum(token.hidden for token in content.tokens):
+        facts = replace(facts, warnings=(*facts.warnings, hidden.WARNING.format(count=unseen)))
     blocks = compose(content)
     return assemble(sheet, facts, content, blocks, write(blocks, content.tokens))

@@ -20,6 +20,8 @@ FLAGS = pymupdf.TEXT_PRESERVE_WHITESPACE | pymupdf.TEXT_MEDIABOX_CLIP
 
 DRAWN = 16 | 32  # char_flags of filled and of stroked glyphs; neither means render mode 3, invisible
 BOLD = 1 << 4  # span flag
+TINY = 2.0  # points: a third of the smallest print
+PALE = 225  # of 255 in red, green and blue: white, or nearly
 OBLIQUE = math.sin(math.radians(15))  # off the axes by more than this is a stamp or a watermark
 
 _INVISIBLE = re.compile("[\u200b\u2060\ufeff]")
@@ -27,12 +29,16 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")  # codes that a font maps to nothi
 
 
 class Style(NamedTuple):
-    """How a run of glyphs is drawn; `turn` is clockwise from the displayed page, -1 for oblique."""
+    """How a run of glyphs is drawn; `turn` is clockwise from the displayed page, -1 for oblique.
+
+    `faint` is what may not be seen: not drawn, tiny, or nearly white.
+    """
 
     size: float
     bold: bool
     drawn: bool
     turn: int
+    faint: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +85,8 @@ def _tokens(styled: list[tuple[Any, Style]], to_reading: Affine, upright: int) -
         if moves:
             x0, y0, x1, y1 = to_reading.box((x0, y0, x1, y1))
         segment, turned = block << 20 | line, style.turn != level
-        tokens.append(Token(text, x0, y0, x1, y1, style.size, segment, bold=style.bold, turned=turned))
+        drawn = {"bold": style.bold, "turned": turned, "faint": style.faint}
+        tokens.append(Token(text, x0, y0, x1, y1, style.size, segment, **drawn))
     return tokens
 
 
@@ -100,9 +107,14 @@ def _styles(blocks: list[dict[str, Any]], rotation: int) -> Lines:
                     bold[key] = bool(key[1] & BOLD) or "bold" in key[0].lower()
                 drawn = bool(span["char_flags"] & DRAWN) and span["alpha"] > 0
                 x0, _, x1, _ = span["bbox"]
-                spans.append((x0, x1, Style(span["size"], bold[key], drawn, turn)))
+                faint = not drawn or span["size"] < TINY or _is_pale(span["color"])
+                spans.append((x0, x1, Style(span["size"], bold[key], drawn, turn, faint)))
             lines[block["number"], number] = spans
     return lines
+
+
+def _is_pale(colour: int) -> bool:
+    return min(colour >> 16 & 255, colour >> 8 & 255, colour & 255) >= PALE
 
 
 def _style_of(word: Any, lines: Lines) -> Style:

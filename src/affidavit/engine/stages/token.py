@@ -16,7 +16,8 @@ class Token(NamedTuple):
     """A word. `segment` numbers the run of words that its source holds together.
 
     `size` is the font size, or the height of the line for OCR, in page units. `turned` marks text
-    that does not run left to right in the reading frame.
+    that does not run left to right in the reading frame, `faint` text that is drawn so that it may not be
+    seen, and `hidden` text that is not.
     """
 
     text: str
@@ -30,6 +31,8 @@ class Token(NamedTuple):
     bold: bool = False
     native: bool = True
     turned: bool = False
+    faint: bool = False
+    hidden: bool = False
 
     @property
     def box(self) -> BoundingBox:
