@@ -13,19 +13,16 @@ import argparse
 import json
 import os
 import sys
-import tempfile
 from pathlib import Path
 
 from affidavit.engine.ocr import neural
 
 os.environ.update(neural.ENVIRONMENT)  # before numpy is loaded: one thread each, as in the engine host
 
-from accuracy import grounding, report
+from accuracy import CACHE, grounding, report
 from accuracy.reading import Shelf
 from accuracy.trial import Trial, run
 from accuracy.truth import load
-
-CACHE = Path(tempfile.gettempdir()) / "affidavit-accuracy"
 
 
 def main() -> None:
