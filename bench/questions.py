@@ -54,13 +54,11 @@ def main() -> None:
         for claim, verdict in case.claims:
             verdicts.add(claim, verdict, our_verdict(context, claim))
             plain.add(claim, verdict, verdict_of_best_sentence(context, claim))
-    print(
-        f"## Questions ({chosen.set})\n\n| | answer is in it | is all of it | refused rightly |\n|---|---|---|---|"
-    )
+    print(f"## Questions ({chosen.set})\n")
+    print("| | answer is in it | is all of it | refused rightly |\n|---|---|---|---|")
     print("\n".join([*answer_lines("rules", ours), *answer_lines("best sentence (BM25)", theirs)]))
-    print(
-        f"\n## Claims ({chosen.set})\n\n| | right | supported P / R | contradicted P / R |\n|---|---|---|---|"
-    )
+    print(f"\n## Claims ({chosen.set})\n")
+    print("| | right | supported P / R | contradicted P / R |\n|---|---|---|---|")
     print("\n".join([*verdict_lines("rules", verdicts), *verdict_lines("best sentence (BM25)", plain)]))
     if chosen.wrong:
         print("\n" + "\n".join([*ours.wrong, *verdicts.wrong]))

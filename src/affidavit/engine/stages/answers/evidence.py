@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from affidavit.engine.result import Citation
 from affidavit.engine.stages.answers.reader import Reader
-from affidavit.engine.stages.passages.terms import all_terms, kin_of, stop_stems
+from affidavit.engine.stages.passages.terms import kin_of, terms_of
 from affidavit.engine.stages.values.dates import find_dates
 from affidavit.engine.stages.values.folding import squash
 from affidavit.engine.stages.values.numbers import find_numbers
@@ -32,8 +32,8 @@ def borne_out(said: str, quotes: Sequence[str]) -> bool:
     proof = " ".join(quotes)
     if not set(_values(said)) <= set(_values(proof)):
         return False
-    words = {term.stem for term in all_terms(said)} - stop_stems()
-    held = {term.stem for term in all_terms(proof)}
+    words = {term.stem for term in terms_of(said)}
+    held = {term.stem for term in terms_of(proof)}
     shared = sum(not held.isdisjoint(kin_of(word)) or squash(word) in squash(proof) for word in words)
     dates = {each for each in _values(said) if isinstance(each, date)}
     return not words or bool(dates) or shared >= LEAST_SHARED * len(words)

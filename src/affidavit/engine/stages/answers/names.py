@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from affidavit.engine.stages.fields.lexicon import LEGAL_FORMS, SALUTATIONS
 from affidavit.engine.stages.fields.view import Token
-from affidavit.engine.stages.passages.terms import stem_of, stop_stems
+from affidavit.engine.stages.passages.terms import is_stop
 from affidavit.engine.stages.values.folding import fold
 
 _CAPITAL = re.compile(r"[(\"'\u201c\u201e]*[A-Z\u00c0-\u00de][\w&.'\u2019/-]*[,.;:)\"'\u201d]*$")
@@ -53,7 +53,7 @@ def _goes_on(token: Token, run: Sequence[Token], tokens: Sequence[Token], at: in
 
 def _named(run: Sequence[Token]) -> Iterator[tuple[tuple[Token, ...], float]]:
     words = list(run)
-    while words and stem_of(words[0].text.strip("(\"'\u201c")) in stop_stems():
+    while words and is_stop(words[0].text.strip("(\"'\u201c")):
         words.pop(0)
     if not words:
         return

@@ -106,8 +106,8 @@ def _of_blocks(view: View, page: Page) -> Iterator[Passage]:
 
 
 def _of_row(row: TableRow, block: BlockType, heading: str) -> Passage:
-    """Return a row as a passage: as a label with its value when it is two cells without headers."""
-    if len(row.cells) == 2 and not any(cell.header for cell in row.cells) and _is_label(row.cells[0].text):
+    """Return a row as a passage: a label with its value when it is two cells, the second unheaded."""
+    if len(row.cells) == 2 and not row.cells[1].header and _is_label(row.cells[0].text):
         label, value = row.cells
         cells = (Cell(label.text.rstrip(" :"), value.segment),)
         return Passage(0, PassageKind.PAIR, row.segment, block, heading, cells)

@@ -51,7 +51,7 @@ def stem_of(word: str) -> str:
 
 def terms_of(text: str) -> list[Term]:
     """Return the terms of `text` in order, words that say nothing left out."""
-    return [term for term in all_terms(text) if term.stem not in stop_stems()]
+    return [term for term in all_terms(text) if not is_stop(text[term.start : term.end])]
 
 
 def all_terms(text: str) -> list[Term]:
@@ -70,10 +70,14 @@ def _terms(text: str) -> Iterator[Term]:
             yield Term(stem_of(part[0]), start, start + len(part[0]))
 
 
+def is_stop(word: str) -> bool:
+    """Tell whether every text has this word, in one of the six languages."""
+    return fold(word) in _stop_words()
+
+
 @cache
-def stop_stems() -> frozenset[str]:
-    """Return the stems of words that every text has, in six languages."""
-    return frozenset(stem_of(word) for word in lexicon()["stop"])
+def _stop_words() -> frozenset[str]:
+    return frozenset(map(fold, lexicon()["stop"]))
 
 
 @cache
