@@ -15,8 +15,11 @@ LISTED = (100, 200, 220, 250)
 MULTILINE = (100, 300, 320, 360)
 
 
-def form_pdf(*, flags: int = 0, maxlen: int = 0) -> bytes:
-    """Return a page with a field of each kind, its label beside it. `flags` are of the field `name`."""
+def form_pdf(*, flags: int = 0, maxlen: int = 0, twin: bool = False) -> bytes:
+    """Return a page with a field of each kind, its label beside it.
+
+    `flags` and `maxlen` are of the field `person.name`; `twin` adds another field with its label.
+    """
     pdf = pymupdf.open()
     page = pdf.new_page(width=595, height=842)
     for text, y in (
@@ -39,6 +42,9 @@ def form_pdf(*, flags: int = 0, maxlen: int = 0) -> bytes:
         choices=[("at", "Austria"), ("fr", "France")],
     )
     _add(page, "colour", pymupdf.PDF_WIDGET_TYPE_LISTBOX, LISTED, choices=["red", "green", "blue"])
+    if twin:
+        page.insert_text((40, 402), "Full name:", fontsize=10)
+        _add(page, "partner.name", pymupdf.PDF_WIDGET_TYPE_TEXT, (100, 390, 320, 408))
     page.insert_text((40, 272), "Delivery:", fontsize=10)
     for x, word in ((116, "by post"), (196, "by hand")):
         page.insert_text((x, 272), word, fontsize=10)
@@ -110,3 +116,23 @@ def flat_pdf() -> bytes:
     page.insert_text((60, 180), "Date of birth:", fontsize=11)
     page.insert_text((60, 230), "Send this page to the office. It is read there.", fontsize=11)
     return bytes(pdf.tobytes(garbage=1, no_new_id=True))
+
+
+def signed_pdf() -> bytes:
+    """Return the form with a signature field that holds a signature, of whatever worth."""
+    pdf = pymupdf.open(stream=form_pdf(), filetype="pdf")
+    page = pdf[0]
+    signature, field = pdf.get_new_xref(), pdf.get_new_xref()
+    pdf.update_object(
+        signature,
+        "<</Type/Sig/Filter/Adobe.PPKLite/SubFilter/adbe.pkcs7.detached/ByteRange[0 1 2 3]/Contents<00>>>",
+    )
+    pdf.update_object(
+        field,
+        f"<</Type/Annot/Subtype/Widget/FT/Sig/T(approval)/F 4/Rect[100 300 250 340]/P {page.xref} 0 R"
+        f"/V {signature} 0 R>>",
+    )
+    _append(pdf, page.xref, "Annots", f"{field} 0 R")
+    _append(pdf, pdf.pdf_catalog(), "AcroForm/Fields", f"{field} 0 R")
+    pdf.xref_set_key(pdf.pdf_catalog(), "AcroForm/SigFlags", "3")
+    return bytes(pdf.tobytes(no_new_id=True))

@@ -18,6 +18,9 @@ from affidavit.engine.stages.fields.view import View, union
 from affidavit.engine.stages.ingest import PDF_ERRORS
 
 MOST_WIDGETS = 20_000  # of a file; the longest tax forms have about 3,000
+MOST_DAMAGED = 300  # widgets of a page that are tried behind a damaged one
+WIDGET = 20  # PDF_ANNOT_WIDGET of PyMuPDF, which its types leave out
+_DAMAGE = (*PDF_ERRORS, AttributeError, KeyError, IndexError, RecursionError)
 LONGEST_VALUE = 100_000  # characters that are told of a value
 OFF = "Off"
 
@@ -72,34 +75,38 @@ class Entry:
         return tuple(dict.fromkeys(widget.on for widget in self.widgets if widget.on))
 
 
-def read_entries(pdf: pymupdf.Document) -> list[Entry]:
-    """Return the fields of a PDF in the order of its pages. Raises FormTooLarge."""
+def read_entries(pdf: pymupdf.Document, most: int = MOST_WIDGETS) -> list[Entry]:
+    """Return the fields of a PDF in the order of its pages. Raises FormTooLarge over `most` places."""
     entries: dict[tuple[str, FieldType], Entry] = {}
     for count, (entry, widget) in enumerate(_widgets(pdf)):
-        if count >= MOST_WIDGETS:
-            raise FormTooLarge(MOST_WIDGETS)
+        if count >= most:
+            raise FormTooLarge(most)
         entries.setdefault((entry.name, entry.type), entry).widgets.append(widget)
     return list(entries.values())
 
 
 def _widgets(pdf: pymupdf.Document) -> Iterator[tuple[Entry, Widget]]:
     for number in range(pdf.page_count):
-        page = None
-        with suppress(*PDF_ERRORS):
+        with suppress(*_DAMAGE):  # a page that cannot be loaded has no fields to tell
             page = pdf.load_page(number)
-        if page is None:
-            continue
-        widgets = page.widgets()
-        while True:
-            try:
-                widget = next(widgets)
-            except StopIteration:
-                break
-            except (*PDF_ERRORS, AttributeError, KeyError, IndexError):
-                break  # the rest of a damaged page cannot be told
-            kind = _TYPES.get(widget.field_type)
-            if kind is not None and widget.field_name:
-                yield _entry(widget, kind), _place(page, widget, kind)
+            for widget in _of_page(page):
+                kind = _TYPES.get(widget.field_type)
+                if kind is not None and widget.field_name:
+                    yield _entry(widget, kind), _place(page, widget, kind)
+
+
+def _of_page(page: pymupdf.Page) -> Iterator[pymupdf.Widget]:
+    """Yield a page's widgets; one by one, which takes longer, where a damaged one hides those behind it."""
+    seen: set[int] = set()
+    try:
+        for widget in page.widgets():
+            seen.add(widget.xref)
+            yield widget
+    except _DAMAGE:
+        others = [xref for xref, kind, _ in page.annot_xrefs() if kind == WIDGET and xref not in seen]
+        for xref in others[:MOST_DAMAGED]:
+            with suppress(*_DAMAGE):
+                yield page.load_widget(xref)
 
 
 def _entry(widget: pymupdf.Widget, kind: FieldType) -> Entry:
