@@ -35,13 +35,15 @@ _ENDS = " \t:;,|\u2013"
 class Place:
     """Where in a table a property stands: a column, of which maybe one line; how surely, 0 to 1.
 
-    `lines` are those of the column's name, and whether the last of them is in brackets.
+    `behind` is the plan behind whose value it stands, as a unit does behind a quantity. `lines` are
+    those of the column's name, and whether the last of them is in brackets.
     """
 
     column: int
     plan: Plan
     strength: float
     line: int | None = None
+    behind: Plan | None = None
     lines: int = 0
     ends_in_brackets: bool = False
 
@@ -80,9 +82,20 @@ class CellReader:
         text = segment.text.rstrip(_ENDS)
         return [Span(segment, 0, len(text), text, TEXT_FIT)] if text else []
 
+    def values_after(self, segment: Segment, start: int, plan: Plan) -> Sequence[Span]:
+        """Return what stands for a plan behind a place in a line; for a plan without a grammar, all of it."""
+        if self.is_free(plan) or plan.kind is Kind.CODE:
+            text = segment.text[start:].strip(_ENDS)
+            at = segment.text.index(text, start)
+            return [Span(segment, at, at + len(text), text, TEXT_FIT)] if text else []
+        return [span for span in self.spans(segment, plan) if span.start >= start]
+
     def _found(self, lines: Lines, place: Place) -> Iterator[Span]:
         plan = place.plan
-        if self._is_free(plan):
+        if place.behind:
+            yield from self._rests(lines, place.behind, plan)
+            return
+        if self.is_free(plan):
             yield from self._texts(lines, plan)
             return
         for line in lines:
@@ -92,10 +105,20 @@ class CellReader:
             if line is not None and plan.kind is Kind.CODE:
                 return
 
-    def _is_free(self, plan: Plan) -> bool:
+    def is_free(self, plan: Plan) -> bool:
+        """Tell whether any words may stand for a plan."""
         return plan.kind not in (Kind.CHOICE, Kind.BOOLEAN, Kind.CODE) and not self._spans.has_grammar(
             plan.kind
         )
+
+    def _rests(self, lines: Lines, before: Plan, plan: Plan) -> Iterator[Span]:
+        """Yield the words behind a value."""
+        for line in filter(None, lines):
+            ends = [span.end for span in self.spans(line, before) if fits(span, before.leaf)][:1]
+            for rest in (rest for end in ends for rest in self.values_after(line, end, plan)):
+                is_unit = any(char.isalpha() for char in rest.text) and len(rest.text) <= LONGEST_SUFFIX
+                if is_unit and fits(rest, plan.leaf):
+                    yield rest
 
     def _texts(self, lines: Lines, plan: Plan) -> Iterator[Span]:
         """Yield the text of a cell: its first line and those that go on close under it."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from affidavit.engine.result import BoundingBox, Cell, Table
 from affidavit.engine.stages.fields.gutters import Cells, Gutters
 from affidavit.engine.stages.fields.headers import Header, HitsOf, has_digits, is_header, parted_by
-from affidavit.engine.stages.fields.totals import is_total
+from affidavit.engine.stages.fields.totals import is_carried, is_total
 from affidavit.engine.stages.fields.view import Row, Segment, Token, View, union
 
 MAX_GAP = 4.0  # word heights between rows of one table
@@ -105,7 +105,7 @@ def body_below(view: View, last: int, hits: HitsOf, names: Sequence[Segment]) ->
     for row in view.rows[last + 1 : last + 1 + MOST_ROWS]:
         near = row.page == above.page and _is_near(view, above, row, names)
         if is_total(row.segments):
-            return body, near
+            return body, near and not is_carried(row.segments)
         if not near or is_header(row, hits):
             return body, False
         body.append(row)

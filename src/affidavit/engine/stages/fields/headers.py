@@ -10,7 +10,7 @@ from affidavit.engine.result import BoundingBox
 from affidavit.engine.stages.fields.labels import Hit
 from affidavit.engine.stages.fields.view import Row, Segment, Token, View, union
 
-PITCH = 1.7  # word heights between the lines of one header
+PITCH = 1.5  # word heights between the lines of one header
 LINES = 4  # of a header over and under the row with the most names
 SHORT = 3  # words in a line of a header over or under that row
 NAMED = 0.3  # share of a row's segments that are labels, from which it names columns
@@ -56,10 +56,16 @@ def parted_by(header: Header, rows: Sequence[Row], hits: HitsOf) -> Header:
 
 def is_header(row: Row, hits: HitsOf) -> bool:
     """Tell whether a row names the columns of a table: three or more without digits, some of them labels."""
-    if len(row.segments) < LEAST_NAMES or has_digits(row.tokens):
+    if len(row.segments) < 2 or has_digits(row.tokens):
         return False
+    if len(row.segments) < LEAST_NAMES:
+        return all(_is_label(segment, hits.get(id(segment), ())) for segment in row.segments)
     named = sum(any(hit.start == 0 for hit in hits.get(id(segment), ())) for segment in row.segments)
     return named >= NAMED * len(row.segments)
+
+
+def _is_label(segment: Segment, hits: Sequence[Hit]) -> bool:
+    return any(hit.start == 0 and hit.end == len(segment.text) for hit in hits)
 
 
 def lines_of(tokens: Sequence[Token]) -> list[tuple[Token, ...]]:
@@ -98,7 +104,7 @@ def _belongs(view: View, here: int, there: int, columns: Sequence[Segment]) -> b
         return False
     box = union(column.box for column in columns)
     is_within = other.box[0] > box[0] - (box[2] - box[0]) / 4 and len(other.segments) <= len(columns) + 1
-    ends = other.segments[-1].text.endswith(":")
+    ends = any(token.text.endswith(":") for token in other.tokens)
     return is_within and not ends and all(len(segment.tokens) <= SHORT for segment in other.segments)
 
 

@@ -81,8 +81,7 @@ class LabelReader:
             yield from self._in(segment, start, plan)
 
     def _in(self, segment: Segment, start: int, plan: Plan) -> Iterator[Span]:
-        tail = Segment(segment.page, segment.row, segment.between(start, len(segment.text)))
-        for span in self._reader.spans(tail, plan):
+        for span in self._reader.values_after(segment, start, plan):
             if fits(span, plan.leaf):
                 yield span
 

@@ -64,6 +64,7 @@ GROSS_TOTAL = "gross_total"
 LINE_SUM = "line_sum"
 POSITION = "position"
 DESCRIPTION = "description"
+UNIT = "unit"
 LINE_AMOUNT = "line_amount"
 QUANTITY = "quantity"
 UNIT_PRICE = "unit_price"
@@ -105,6 +106,7 @@ PARTIES = tuple(
 
 # A row or line that starts with one of these closes or carries a table; it is not an item of it.
 TOTAL_LABELS = tuple(_WORDS["totals"])
+CARRIED_LABELS = tuple(_WORDS["carried"])
 YES = frozenset(_WORDS["yes"])
 NO = frozenset(_WORDS["no"])
 CHECKED = frozenset(_WORDS["checked"])

@@ -21,6 +21,7 @@ from affidavit.engine.stages.fields.lexicon import (
     LINE_AMOUNT,
     POSITION,
     QUANTITY,
+    UNIT,
     UNIT_PRICE,
     Kind,
     Scope,
@@ -149,6 +150,9 @@ class ColumnMatcher:
         for plan in plans:
             if plan.key in taken:
                 continue
+            if plan.concept and plan.concept.key == UNIT:
+                yield from _units(places, plan)
+                continue
             if not self._spans.has_grammar(plan.kind) or plan.kind is Kind.CODE:
                 continue
             for place in places:
@@ -197,13 +201,20 @@ class ColumnMatcher:
         return spans[0].value if len(spans) == 1 else None
 
 
+def _units(places: Sequence[Place], plan: Plan) -> Iterator[Place]:
+    """Yield where the units stand that have no column: behind the quantities."""
+    for place in places:
+        if place.plan.concept and place.plan.concept.key == QUANTITY:
+            yield Place(place.column, plan, place.strength * PART_OF_HEADER, behind=place.plan)
+
+
 def _place(grid: Grid, slot: Slot, plan: Plan, strength: float) -> Place:
     column, line, _ = slot
     if line is None:
         return Place(column, plan, strength)
     names = lines_of(grid.headers[column].tokens)
     in_brackets = names[-1][0].text.startswith("(")
-    return Place(column, plan, strength, line, len(names), in_brackets)
+    return Place(column, plan, strength, line, lines=len(names), ends_in_brackets=in_brackets)
 
 
 def line_labels(phrases: Phrases) -> Phrases:

@@ -144,8 +144,12 @@ def _concept_of(leaf: Leaf, rest: list[str], party: str | None) -> Concept | Non
 
 
 def _texts(leaf: Leaf, rest: list[str]) -> Iterator[tuple[str, float]]:
-    yield " ".join(rest), 1.0
-    if not leaf.is_in_item and leaf.groups:
+    is_inner = leaf.repeats and leaf.path[-1] != "[]" and leaf.path[-2] != "[]"  # in an object of an item
+    yield " ".join(rest), 0.9 if is_inner else 1.0
+    if is_inner:
+        group = split_name(leaf.path[-2])
+        yield from ((" ".join(words), 1.0) for words in ([*group, *rest], [*rest, *group]))
+    elif not leaf.is_in_item and leaf.groups:
         yield " ".join([*split_name(leaf.groups[-1]), *rest]), 1.0
     if leaf.title:
         yield leaf.title, 0.98

@@ -158,8 +158,9 @@ class RecordFinder:
 
 
 def _continues(last: tuple[Grid, Sequence[Place]], here: tuple[Grid, Sequence[Place]]) -> bool:
+    """Tell whether a table with the same properties stands below another."""
     same = {place.plan.key for place in last[1]} == {place.plan.key for place in here[1]}
-    return same and here[0].page > last[0].page
+    return same and here[0].first_row > max(last[0].used_rows, default=-1)
 
 
 def _is_headless(grid: Grid, last: Grid) -> bool:

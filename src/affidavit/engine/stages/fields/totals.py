@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from affidavit.engine.stages.fields.lexicon import (
     AMOUNT_DUE,
     BY_KEY,
+    CARRIED_LABELS,
     GROSS_TOTAL,
     LINE_SUM,
     NET_TOTAL,
@@ -19,12 +20,13 @@ from affidavit.engine.stages.fields.view import Segment
 from affidavit.engine.stages.values.currencies import CURRENCY_CODES
 
 STARTING_WORDS = 3
-LABEL_AND_FIGURE = 2  # cells
+LABEL_AND_FIGURE, LABEL_AND_FIGURES = 2, 3  # cells
 
 _SUMMED = (LINE_SUM, NET_TOTAL, TAX_TOTAL, GROSS_TOTAL, AMOUNT_DUE)
-_LABELS = (*TOTAL_LABELS, *(label for key in _SUMMED for label in BY_KEY[key].strong))
+_LABELS = (*TOTAL_LABELS, *CARRIED_LABELS, *(label for key in _SUMMED for label in BY_KEY[key].strong))
 _KEYS = frozenset(label_key(label) for label in _LABELS)
-_SUMS = frozenset(label_key(label) for label in TOTAL_LABELS)
+_SUMS = frozenset(label_key(label) for label in (*TOTAL_LABELS, *CARRIED_LABELS))
+_CARRIED = frozenset(label_key(label) for label in CARRIED_LABELS)
 _WORD = re.compile(r"[^\W\d_]+")
 _WORDS = frozenset(label_key(word) for label in _LABELS for word in _WORD.findall(label))
 _CURRENCIES = frozenset(code.lower() for code in CURRENCY_CODES)
@@ -36,14 +38,19 @@ def is_total(cells: Sequence[Segment | None]) -> bool:
     if not filled:
         return False
     first = filled[0].text
-    is_short = len(filled) <= LABEL_AND_FIGURE and _starts_with_sum(first)
-    return is_short or _is_label(first) or _ends_in_sum(filled)
+    is_short = len(filled) <= LABEL_AND_FIGURE and _starts_with(first, _SUMS)
+    is_label = len(filled) <= LABEL_AND_FIGURES and _is_label(first)
+    return is_short or is_label or _ends_in_sum(filled)
 
 
-def _starts_with_sum(text: str) -> bool:
+def is_carried(cells: Sequence[Segment | None]) -> bool:
+    """Tell whether a row carries a sum over to the next page, where the table goes on."""
+    return any(_starts_with(cell.text, _CARRIED) for cell in cells if cell is not None)
+
+
+def _starts_with(text: str, labels: frozenset[str]) -> bool:
     words = text.rstrip(" :").split()
-    starts = {label_key(" ".join(words[:length])) for length in range(1, STARTING_WORDS + 1)}
-    return bool(starts & _SUMS)
+    return any(label_key(" ".join(words[:length])) in labels for length in range(1, STARTING_WORDS + 1))
 
 
 def _is_label(text: str) -> bool:
