@@ -164,14 +164,6 @@ def upgrade() -> None:
     op.create_index("ix_jobs_document_id", "jobs", ["document_id"], unique=False)
     op.create_index("ix_jobs_environment_id_id", "jobs", ["environment_id", "id"], unique=False)
     op.create_index(
-        "ix_jobs_metadata",
-        "jobs",
-        ["metadata"],
-        unique=False,
-        postgresql_using="gin",
-        postgresql_ops={"metadata": "jsonb_path_ops"},
-    )
-    op.create_index(
         "ix_jobs_parent_id",
         "jobs",
         ["parent_id"],
@@ -334,12 +326,6 @@ def downgrade() -> None:
         postgresql_where=sa.text("result_expires_at IS NOT NULL AND purged_at IS NULL"),
     )
     op.drop_index("ix_jobs_parent_id", table_name="jobs", postgresql_where=sa.text("parent_id IS NOT NULL"))
-    op.drop_index(
-        "ix_jobs_metadata",
-        table_name="jobs",
-        postgresql_using="gin",
-        postgresql_ops={"metadata": "jsonb_path_ops"},
-    )
     op.drop_index("ix_jobs_environment_id_id", table_name="jobs")
     op.drop_index("ix_jobs_document_id", table_name="jobs")
     op.drop_index(

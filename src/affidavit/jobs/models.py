@@ -63,12 +63,6 @@ class Job(Base):
             "deadline_at",
             postgresql_where=text("status IN ('queued', 'processing')"),
         ),
-        Index(
-            "ix_jobs_metadata",
-            "metadata",
-            postgresql_using="gin",
-            postgresql_ops={"metadata": "jsonb_path_ops"},
-        ),
         Index("ix_jobs_document_id", "document_id"),
         Index(
             "ix_jobs_unstored",  # jobs with store=false that ended, and have not been forgotten yet
