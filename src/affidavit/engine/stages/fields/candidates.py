@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 
 from affidavit.engine.schema import Leaf
 from affidavit.engine.stages.fields.addresses import grown_address
-from affidavit.engine.stages.fields.choices import choice_spans
-from affidavit.engine.stages.fields.labels import Hit
+from affidavit.engine.stages.fields.choices import choice_spans, ticked_before, ticked_texts
+from affidavit.engine.stages.fields.labels import BREAKS, PROSE, Hit
 from affidavit.engine.stages.fields.lexicon import Kind
 from affidavit.engine.stages.fields.plans import Plan
 from affidavit.engine.stages.fields.spans import Span, Spans, convert
@@ -20,6 +20,8 @@ BELOW_ROWS = 4  # how far under a label its value may stand: rows
 BELOW_HEIGHTS = 5.0  # and word heights
 MIN_SCORE = 0.2
 KEPT = 8  # candidates per leaf
+BOX_CHARS = 3  # of a check box, as in [x]
+WORDY = frozenset({Kind.TEXT, Kind.PARTY, Kind.STREET, Kind.CITY, Kind.ADDRESS})
 NO_NAME = 0.3
 PARTY_LABEL = 0.75  # what stands by a party's label may also be its number or its street
 WEAK_LABEL = 0.85  # under it a label may also mean something else
@@ -89,6 +91,13 @@ class Finder:
         return 0.45 if span.segment.row in self._blocked_rows else 1.0
 
     def _near(self, hit: Hit, plan: Plan) -> Iterator[tuple[Span, float]]:
+        if plan.kind is Kind.BOOLEAN:
+            boxed = self._box_before(hit)
+            if boxed:
+                yield boxed, 1.0
+                return
+        if plan.kind in WORDY and not _may_announce(hit):
+            return
         beside = list(self._beside(hit, plan))
         yield from beside
         if hit.segment.row not in self._blocked_rows:
@@ -96,9 +105,22 @@ class Finder:
             for span, place in self._below(hit, plan):
                 yield span, place * factor
 
+    def _box_before(self, hit: Hit) -> Span | None:
+        """Return the check box before a label, in its segment or alone to the left of it."""
+        own = ticked_before(hit.segment, hit.start)
+        left = self._left_of(hit) if own is None and hit.start <= 1 else None
+        return own or (ticked_before(left, len(left.text)) if left else None)
+
+    def _left_of(self, hit: Hit) -> Segment | None:
+        """Return the segment to the left of a label if it holds no words, as a box does."""
+        row = self._rows[hit.segment.row]
+        before = [segment for segment in row.segments if segment.box[2] <= hit.segment.box[0]]
+        return before[-1] if before and not any(len(t.text) > BOX_CHARS for t in before[-1].tokens) else None
+
     def _beside(self, hit: Hit, plan: Plan) -> Iterator[tuple[Span, float]]:
         place = 1.0
-        for span in self._values(hit.segment, plan, hit.value_start):
+        is_label_still = plan.kind in WORDY and not hit.has_colon and _goes_on(hit)
+        for span in () if is_label_still else self._values(hit.segment, plan, hit.value_start):
             yield span, place if self._is_next(hit, span) else place * 0.85
             place *= 0.7
         if place < 1.0 and plan.kind is not Kind.MONEY:
@@ -145,7 +167,7 @@ class Finder:
 
     def _values(self, segment: Segment, plan: Plan, start: int) -> Iterator[Span]:
         if plan.kind in (Kind.CHOICE, Kind.BOOLEAN):
-            found: Sequence[Span] = choice_spans(segment, plan.leaf)
+            found: Sequence[Span] = choice_spans(segment, plan.leaf, start)
         elif self._spans.has_grammar(plan.kind):
             found = self._spans.of(segment, plan.kind)
         elif plan.kind is Kind.ADDRESS:
@@ -163,6 +185,9 @@ class Finder:
 
         Words before a label with a colon belong to that label, unless they follow another one.
         """
+        ticked = ticked_texts(segment, start)
+        if ticked is not None:
+            return ticked
         ends = [
             hit.start for hit in self._labelled.get(id(segment), ()) if hit.start > start and hit.has_colon
         ]
@@ -190,6 +215,20 @@ def reading_confidence(span: Span) -> float:
 def lowered(candidate: Candidate, factor: float) -> Candidate:
     """Return the candidate with its score times `factor`, at most 1."""
     return replace(candidate, score=min(1.0, candidate.score * factor))
+
+
+def _may_announce(hit: Hit) -> bool:
+    """Tell whether free text may follow a label: not when it is a word in the middle of a sentence."""
+    if hit.has_colon:
+        return True
+    before = hit.segment.text[: hit.start].rstrip()
+    return len(hit.segment.tokens) < PROSE and (not before or before[-1] in BREAKS)
+
+
+def _goes_on(hit: Hit) -> bool:
+    """Tell whether the words behind a label without a colon still belong to it: Street and number."""
+    rest = hit.segment.text[hit.value_start :].lstrip()
+    return bool(rest) and (rest[0].islower() or rest[0] in "/(&,")
 
 
 def _as_name(span: Span) -> Span:

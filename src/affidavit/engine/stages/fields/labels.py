@@ -26,7 +26,7 @@ MIN_QUALITY = 0.25
 
 Phrases = Mapping[str, Mapping[str, float]]
 
-_BREAKS = ":|•·;,(-\u2013/)"  # after one of these a new label may start
+BREAKS = ":|•·;,(-\u2013/)"  # after one of these a new label may start
 _VALUE_STARTS = "€$£(#-"
 
 _WORD = re.compile(r"[^\W_]+|[#%]")
@@ -165,7 +165,7 @@ def _quality(segment: Segment, start: int, end: int, *, has_colon: bool) -> floa
     announces = has_colon or not after or after[0] in _VALUE_STARTS or any(map(str.isdigit, following))
     is_sentence = len(segment.tokens) >= PROSE
     quality = 1.0
-    if before and before[-1] in _BREAKS:
+    if before and before[-1] in BREAKS:
         quality = 0.9
     elif before:
         quality = 0.8 if announces and not is_sentence else 0.6

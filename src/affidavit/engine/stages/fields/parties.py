@@ -135,7 +135,7 @@ def _one_line(segment: Segment) -> Party | None:
 def _of_pieces(segment: Segment, before: Sequence[str], line: str, town: Town) -> Party:
     parts = _town_parts(segment, line, town)
     street = before[-1] if any(char.isdigit() for char in before[-1]) else None
-    name = before[0] if len(before) >= (2 if street else 1) else None
+    name = before[0] if len(before) >= (2 if street else 1) and ":" not in before[0] else None
     if street:
         parts["street"] = _part(segment, street)
         start, end = parts["street"].start, max(span.end for span in parts.values())
@@ -156,7 +156,8 @@ def _block(view: View, at: int, hits: HitsByRow) -> Party | None:
     streets = _streets(lines)
     if streets:
         parts["street"] = _whole(streets[-1], hits)
-    rest = [line for line in lines[len(streets) :] if fold(line.text).strip(" .") not in SALUTATIONS]
+    above = lines.index(streets[-1]) + 1 if streets else 0
+    rest = [line for line in lines[above:] if fold(line.text).strip(" .") not in SALUTATIONS]
     names = [line for line in rest if not _is_number(line.text) and "www." not in line.text]
     if names:
         parts["name"] = _whole(names[-1], hits)
@@ -165,7 +166,8 @@ def _block(view: View, at: int, hits: HitsByRow) -> Party | None:
     below = _line_below(view, at)
     if below and country_code(below.text):
         parts["country"] = Span(below, 0, len(below.text), country_code(below.text), 1.0)
-    address = [line for line in reversed(lines) if line not in names[-1:] and line in [*names, *streets]]
+    top = lines.index(names[-1]) if names else len(lines)
+    address = [line for line in reversed(lines[:top]) if not _is_number(line.text) or line in streets]
     parts["address"] = _joined([_whole(line, hits) for line in address], _whole(segment, hits))
     rows = ((names or streets)[-1].row, below.row if below else segment.row)
     return Party(parts, is_one_line=False, page=segment.page, rows=rows, roles={})
@@ -188,7 +190,10 @@ def _joined(lines: Sequence[Span], last: Span) -> Span:
 def _streets(lines: Sequence[Segment]) -> list[Segment]:
     """Return the lines with a house number over the town, bottom up; a last line is left for the name."""
     streets: list[Segment] = []
-    for at, line in enumerate(lines):
+    districts = next((at for at, line in enumerate(lines[:-1]) if any(map(str.isdigit, line.text))), 0)
+    if districts and not _is_street(lines[districts].text):
+        return []
+    for at, line in enumerate(lines[districts:], start=districts):
         is_last = at == len(lines) - 1
         if _is_number(line.text) or not any(char.isdigit() for char in line.text):
             break

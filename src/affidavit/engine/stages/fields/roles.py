@@ -92,6 +92,8 @@ def _guessed(
     has_sender = issuer in taken or any(other.is_one_line for other in found)
     if has_sender or (blocks and blocks[0] is not party):
         return {addressee: 0.7}
+    if party.first.row <= view.rows[0].number + 1 and party.page == view.rows[0].page:
+        return {issuer: 0.65, addressee: 0.35}  # nothing over it: the head of the document
     if len(blocks) > 1:
         return {issuer: 0.55, addressee: 0.4}
     return {addressee: 0.5, issuer: 0.35}

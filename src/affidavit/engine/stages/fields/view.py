@@ -6,6 +6,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from statistics import median
 
 from affidavit.engine.offsets import page_offsets
@@ -175,7 +176,7 @@ def word_height(tokens: Sequence[Token]) -> float:
 
 
 def _type_height(page: Page, tokens: Sequence[Token]) -> float:
-    """Return the height of the type: that of a text layer's boxes, for which the ink that OCR sees is short."""
+    """Return the height of the type, as the boxes of a text layer have it; the ink that OCR sees is less."""
     return word_height(tokens) * (INK_TO_TYPE if page.source is PageSource.OCR else 1.0)
 
 
@@ -199,7 +200,7 @@ def column_gap(rows: Sequence[Sequence[Token]], height: float) -> float:
     gaps = sorted(
         (right.box[0] - left.box[2]) / height
         for row in rows
-        for left, right in zip(row, row[1:], strict=False)
+        for left, right in pairwise(row)
         if right.box[0] > left.box[2]
     )
     if len(gaps) < ENOUGH_GAPS:
