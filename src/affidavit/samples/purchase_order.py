@@ -63,7 +63,7 @@ LETTER: dict[str, Any] = {
         },
         {
             "article_number": "4417-00",
-            "description": "LED lamp 5,000 lm",
+            "description": "LED lamp 5,000 lumen",
             "quantity": 6,
             "unit": "pc",
             "unit_price": 348.5,

@@ -33,7 +33,7 @@ TABLE: dict[str, Any] = {
         {"description": "Minestrone", "quantity": 2, "amount": 15.0},
         {"description": "Tagliatelle al ragù", "quantity": 1, "amount": 16.5},
         {"description": "Branzino alla griglia", "quantity": 1, "amount": 27.0},
-        {"description": "House wine 0.5 l", "quantity": 1, "amount": 13.8},
+        {"description": "House wine, half a litre", "quantity": 1, "amount": 13.8},
     ],
     "subtotal": 65.73,
     "tax": 6.57,

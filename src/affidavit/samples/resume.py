@@ -27,10 +27,10 @@ SECTIONS: dict[str, Any] = {
 }
 TABLES: dict[str, Any] = {
     "name": "Tomás Arriaga",
-    "email": "t.arriaga@example.com",
+    "email": "tomas@bilbao-bakes.example.com",
     "phone": "+34 600 555 017",
     "city": "Bilbao",
-    "website": "https://arriaga.example.com",
+    "website": "https://bilbao-bakes.example.com",
     "nationality": "Spanish",
     "experience": [
         {"period": "2022 - 2026", "position": "Head pastry chef", "employer": "Hotel Miramar"},
@@ -79,9 +79,9 @@ def tables() -> bytes:
     facts = [
         ("Name:", "Tomás Arriaga"),
         ("Address:", "Bilbao"),
-        ("Email:", "t.arriaga@example.com"),
+        ("Email:", "tomas@bilbao-bakes.example.com"),
         ("Phone:", "+34 600 555 017"),
-        ("Website:", "https://arriaga.example.com"),
+        ("Website:", "https://bilbao-bakes.example.com"),
         ("Nationality:", "Spanish"),
     ]
     y = sheet.pairs(MARGIN, 96, facts, gap=80, style=Style(10, "tiro"))
