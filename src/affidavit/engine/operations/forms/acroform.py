@@ -19,7 +19,7 @@ from affidavit.engine.stages.ingest import PDF_ERRORS
 
 MOST_WIDGETS = 20_000  # of a file; the longest tax forms have about 3,000
 MOST_DAMAGED = 300  # widgets of a page that are tried behind a damaged one
-WIDGET = 20  # PDF_ANNOT_WIDGET of PyMuPDF, which its types leave out
+WIDGET = 21  # PDF_ANNOT_WIDGET of PyMuPDF, which its types leave out
 _DAMAGE = (*PDF_ERRORS, AttributeError, KeyError, IndexError, RecursionError)
 LONGEST_VALUE = 100_000  # characters that are told of a value
 OFF = "Off"

@@ -40,7 +40,8 @@ def centrality(rows: Matrix) -> NDArray[np.float64]:
         return np.zeros(0)
     alike = (rows @ rows.T).astype(np.float64)
     alike[alike < LEAST_ALIKE] = 0.0
-    np.fill_diagonal(alike, 1.0)  # a sentence that resembles no other stays in the graph
+    np.fill_diagonal(alike, 0.0)
+    alike[alike.sum(axis=1) == 0] = 1.0  # from a sentence that resembles no other, every one is as near
     steps = alike / alike.sum(axis=1, keepdims=True)
     weights = np.full(len(rows), 1 / len(rows))
     for _ in range(MOST_STEPS):
