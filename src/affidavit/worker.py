@@ -271,7 +271,7 @@ def open_models(settings: Settings) -> Models | None:
         input_price=settings.model_input_price,
         output_price=settings.model_output_price,
     )
-    return Models(client, settings.model_names, caps)
+    return Models(client, settings.model_names, caps, settings.model_concurrency)
 
 
 def fetch_policy(settings: Settings) -> FetchPolicy:

@@ -56,6 +56,7 @@ class Models:
     client: ModelClient
     names: tuple[str, ...]
     caps: Caps = Caps()
+    concurrency: int = 4  # requests of one job that are under way at once
 
 
 def model_for(models: Models | None, operation: Operation, options: Options) -> str | None:
@@ -152,17 +153,19 @@ class Asking:
 
     async def _ask_all(self, requests: Sequence[ModelRequest]) -> None:
         """Ask side by side; the client bounds how many at once. Cancelling stops them all."""
+        gate = asyncio.Semaphore(self.models.concurrency)
         async with asyncio.TaskGroup() as group:
-            asked = [group.create_task(self._ask(request)) for request in requests]
+            asked = [group.create_task(self._ask(request, gate)) for request in requests]
         self.replies += [each.result() for each in asked]
         seconds = round(time.monotonic() - self._began, 3)
         code = self.broken.code if self.broken else None
         log.info("model.asked", job_id=self.held.job_id, count=len(requests), seconds=seconds, code=code)
 
-    async def _ask(self, request: ModelRequest) -> ModelReply:
+    async def _ask(self, request: ModelRequest, gate: asyncio.Semaphore) -> ModelReply:
         given = token_count(request.instructions) + token_count(request.text)
         try:
-            reply = await self._within_caps(request, given)
+            async with gate:
+                reply = await self._within_caps(request, given)
         except ModelFailure as failure:
             metrics.MODEL_REQUESTS.labels(failure.code).inc()
             if failure.is_general:

@@ -23,6 +23,8 @@ RECKONED: Final = 45  # not printed, but made of numbers in the quote
 UNFOUND: Final = 10  # not in the document, as far as we can see
 DISTINCT: Final = 6  # letters and figures that hardly stand in a document by chance
 ALTERNATIVES: Final = 2
+MOST_SEARCHES: Final = 3_000  # values that are looked for; whoever answers more is not believed beyond
+MOST_ENDING: Final = 300  # items before a cut between chunks that may be said again after it
 
 
 class Grounder:
@@ -31,6 +33,7 @@ class Grounder:
     def __init__(self, document: Document) -> None:
         self._locator = Locator.of(document)
         self._planted = planted_words(document)
+        self._searches = 0
         self._blocks = {word.id: word.block for page in document.pages for word in page.words}
 
     def tree(self, node: Node, answer: Any) -> Tree:
@@ -68,6 +71,9 @@ class Grounder:
         return found
 
     def _found(self, leaf: Leaf, value: Any, quote: str | None, near: Sequence[Citation]) -> FieldValue:
+        self._searches += 1
+        if self._searches > MOST_SEARCHES:
+            return FieldValue(value=value, confidence=UNFOUND)
         context = _context(quote, value)
         citation = self._locator.locate(value, leaf, quote=context, near=near)
         quoted = self._locator.quote(context, near=near) if context else citation if quote else None
@@ -129,7 +135,8 @@ def is_same(one: Any, other: Any) -> bool:
 
 def _unsaid(before: list[Tree], after: list[Tree], shared: set[str], grounder: Grounder) -> list[Tree]:
     """Return the items of `after` that `before` does not end with."""
-    said = [item for item in before if not (blocks := grounder.blocks_of(item)) or blocks & shared]
+    ending = before[-MOST_ENDING:]
+    said = [item for item in ending if not (blocks := grounder.blocks_of(item)) or blocks & shared]
     fresh = []
     for item in after:
         same = next((each for each in said if _is_repeat(each, item)), None)
