@@ -13,6 +13,7 @@ import structlog
 from pydantic import TypeAdapter
 
 from affidavit.documents import references
+from affidavit.engine.errors import EngineError
 from affidavit.engine.model import ModelRequest
 from affidavit.engine.spec import Limits, page_ranges, select_pages
 from affidavit.infra import metrics
@@ -220,7 +221,10 @@ class Reading:
         wish, topic = _text(message["wish"], MAX_NAME), _text(message["topic"], MAX_NAME)
         if wish not in wishes_of(self.held) or not self.selected or len(self.children) >= MAX_CHILDREN:
             raise OutputRejected
-        pages = select_pages(_text(message["pages"], 1 << 16), max(self.selected), self.limits.pages)
+        try:
+            pages = select_pages(_text(message["pages"], 1 << 16), max(self.selected), self.limits.pages)
+        except EngineError:
+            raise OutputRejected from None
         child = ChildJob(wish, topic, _number(message["part"], MAX_PAGE), page_ranges(pages))
         self.children.append(child)
 
