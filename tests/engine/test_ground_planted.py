@@ -323,3 +323,18 @@ def test_sentence_with_markup_is_found_as_a_quote() -> None:
     assert citation is not None
     assert citation.quote == "The lease ends in May 2027,"
     assert locator.quote("The lease ends in May 2028") is None
+
+
+def test_a_word_that_runs_up_the_page_is_found_too() -> None:
+    document = laid_out([["Total", "119.00"], ["Harbour", "Street"]])
+    (page,) = document.pages
+    margin = Word(id="p1.w9", text="Archive-4711", box=(10, 100, 18, 200), confidence=1.0, line="p1.l9")
+    turned = page.model_copy(update={"words": (*page.words, margin)})
+    locator = Locator.of(document.model_copy(update={"pages": (turned,)}))
+
+    citation = locator.locate("Archive-4711", STRING, near=[locator.locate(119.0, NUMBER)])
+
+    assert citation is not None
+    assert citation.words == ("p1.w9",)
+    assert locator.locate("Archjve-4711", STRING).words == ("p1.w9",)
+    assert locator.locate("Archive-4712", STRING) is None

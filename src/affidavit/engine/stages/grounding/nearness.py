@@ -11,7 +11,7 @@ from affidavit.engine.stages.fields.labels import Hit, Phrases, labels_in, phras
 from affidavit.engine.stages.fields.plans import Plan, plan_leaf
 from affidavit.engine.stages.fields.view import Segment, union
 from affidavit.engine.stages.grounding.spelling import Run, runs_spelling
-from affidavit.engine.stages.grounding.words import Words
+from affidavit.engine.stages.grounding.words import NO_ROW, Words
 
 IN_QUOTE = 8.0
 BY_LABEL = 3.0
@@ -74,6 +74,8 @@ class Nearness:
         if not others:
             return SAME_PAGE
         rows = {self.words.segment_of(each).row for each in others}
+        if NO_ROW in rows or any(self.words.segment_of(each).row == NO_ROW for each in run):
+            return SAME_PAGE
         apart = min(abs(self.words.segment_of(each).row - row) for each in run for row in rows)
         if apart == 0 or self._in_table_row(run, others):
             return 1.0
@@ -95,6 +97,8 @@ class Nearness:
 
     def _by_label(self, run: Run, leaf: Leaf) -> float:
         segment = self.words.segment_of(run[0])
+        if segment.row == NO_ROW:
+            return 0.0
         first = self.words.tokens[run[0]]
         strength = self._beside(segment, first.box[0], leaf)
         box = union(self.words.tokens[each].box for each in run)

@@ -14,6 +14,7 @@ from affidavit.engine.stages.values.folding import squash
 Position = int  # of a word in the whole document, in reading order
 
 MOST_PARTS = 24  # of one word; a longer run of signs is drawn, not written
+NO_ROW = -1
 MOST_SPANNED = 8  # rows by one cell
 ROWS_BELOW = 3  # how far down the next line of a column may stand
 SPLIT_BETWEEN = re.compile(r"(?<!\d)[:=/,;]+|[:=/,;]+(?!\d)|[()\[\]<>\"|\u201c\u201d\u201e]+")
@@ -130,6 +131,8 @@ class Words:
         return self._table_rows.get(self.tokens[position].word.id, ())
 
     def _under(self, segment: Segment) -> Iterator[Segment]:
+        if segment.row == NO_ROW:
+            return
         left, _, right, bottom = segment.box
         height = self.view.heights[segment.page]
         for number in range(segment.row + 1, segment.row + 1 + ROWS_BELOW):
@@ -172,11 +175,15 @@ class Words:
 
     @cached_property
     def _place(self) -> dict[Position, tuple[Segment, int]]:
-        return {
+        places = {
             self._by_id[token.word.id]: (segment, index)
             for segment in self.view.segments
             for index, token in enumerate(segment.tokens)
         }
+        for position, token in enumerate(self.tokens):
+            if position not in places:  # it runs up the page, or stands in no row for another reason
+                places[position] = Segment(page=token.page, row=NO_ROW, tokens=(token,)), 0
+        return places
 
     @cached_property
     def _next_in_cell(self) -> dict[str, Position]:
