@@ -13,6 +13,8 @@ from typing import Any
 from affidavit.engine.stages.values.folding import fold
 
 WORD = re.compile(r"[^\W_]+(?:[.,'\u2019/-][^\W_]+)*")
+_DIGIT = re.compile(r"\d")
+_JOINED = re.compile(r"[.,'\u2019/-]")
 LONGEST_WORD = 40  # letters; a longer run is no word that anyone asks for
 SHORTEST_STEM = 4
 KEPT_WORDS = 65_536  # of a document, whose stems are remembered
@@ -62,7 +64,7 @@ def all_terms(text: str) -> list[Term]:
 def _terms(text: str) -> Iterator[Term]:
     for found in WORD.finditer(text):
         word = found[0]
-        if any(char.isdigit() for char in word) or not re.search(r"[.'\u2019/-]", word):
+        if word.isalpha() or _DIGIT.search(word) or not _JOINED.search(word):
             yield Term(stem_of(word), found.start(), found.end())
             continue
         for part in re.finditer(r"[^\W_]+", word):

@@ -35,14 +35,16 @@ class Chosen:
     weight: float
 
 
-def choose(passages: Sequence[Passage], count: int, focus: str | None = None) -> list[Chosen]:
-    """Return at most `count` passages in the order of the document."""
+def choose(
+    passages: Sequence[Passage], count: int, focus: str | None = None, *, compared: int = MOST_COMPARED
+) -> list[Chosen]:
+    """Return at most `count` passages in the order of the document, of at most `compared` sentences."""
     sentences = [passage for passage in passages if _is_prose(passage)]
-    chosen = _chosen(_richest(sentences, passages, focus), passages, count, focus)
+    chosen = _chosen(_richest(sentences, passages, focus, compared), passages, count, focus)
     if len(chosen) < count:
         taken = {squash(each.passage.text) for each in chosen}
         others = [passage for passage in passages if _is_plain(passage) and squash(passage.text) not in taken]
-        chosen += _chosen(others[:MOST_COMPARED], passages, count - len(chosen), focus)
+        chosen += _chosen(others[:compared], passages, count - len(chosen), focus)
     return sorted(chosen, key=lambda each: each.passage.number)
 
 
@@ -60,10 +62,10 @@ def _is_plain(passage: Passage) -> bool:
 
 
 def _richest(
-    sentences: Sequence[Passage], passages: Sequence[Passage], focus: str | None
+    sentences: Sequence[Passage], passages: Sequence[Passage], focus: str | None, most: int
 ) -> Sequence[Passage]:
-    """Return at most MOST_COMPARED sentences: those with the stems that the document has most."""
-    if len(sentences) <= MOST_COMPARED:
+    """Return at most `most` sentences: those with the stems that the document has most."""
+    if len(sentences) <= most:
         return sentences
     counts: dict[str, int] = {}
     for passage in passages:
@@ -75,7 +77,7 @@ def _richest(
         stems = {term.stem for term in terms_of(sentence.text)}
         mean = sum(np.log(counts[stem]) for stem in stems) / (len(stems) + 3)
         richness.append((mean + (5 if stems & wanted else 0), -n))
-    best = sorted(range(len(sentences)), key=lambda n: richness[n], reverse=True)[:MOST_COMPARED]
+    best = sorted(range(len(sentences)), key=lambda n: richness[n], reverse=True)[:most]
     return [sentences[n] for n in sorted(best)]
 
 
