@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from affidavit.engine.model import ModelReply, ModelRequest, answers_of, ask, outstanding
+from affidavit.engine.errors import model_error
+from affidavit.engine.model import UNANSWERED, ModelReply, ModelRequest, answers_of, ask, outstanding
 from affidavit.engine.operations.classify.evidence import PageText, read_pages
 from affidavit.engine.operations.classify.scoring import Classifier, Verdict, quotes_of
 from affidavit.engine.operations.kinds import KINDS
@@ -27,6 +28,7 @@ from affidavit.engine.stages.ground import locate
 
 __all__ = ["classify", "prompts", "run"]
 
+QUESTION: Final = "classify"
 SHOWN: Final = 10
 LEAST_SHOWN: Final = 1  # per cent
 PROMPT_SHARE: Final = 0.5  # of the tokens of a request that the document may take
@@ -45,8 +47,13 @@ If it belongs to none of them, answer "{unknown}"."""
 def run(context: Context, parameters: ClassifyParameters, replies: Replies) -> Finished:
     """Classify by rules, and by a model's answer where there is one."""
     outcome = classify(context.document, parameters)
-    answer = answers_of(_requests(context, parameters), tuple(replies)).get("classify") if replies else None
-    if answer is None or answer.value is None:
+    requests = _requests(context, parameters) if replies else ()
+    answer = answers_of(requests, tuple(replies)).get(QUESTION)
+    if answer is None:
+        return Finished(outcome)
+    if answer.value is None:
+        if context.spec.options.is_model_named:
+            raise model_error(answer.error or UNANSWERED)
         return Finished(outcome)
     return Finished(_combined(context.document, outcome, answer.value))
 
@@ -119,7 +126,7 @@ def _requests(context: Context, parameters: ClassifyParameters) -> tuple[ModelRe
     )
     names = [label.name for label in labels] + [UNKNOWN] * parameters.allow_unknown
     task = _TASK.format(labels="\n".join(map(_spelled, labels)), unknown=UNKNOWN)
-    return (ask("classify", task, spell(chunks[0]), _reply_schema(names), max_tokens=REPLY_TOKENS),)
+    return (ask(QUESTION, task, spell(chunks[0]), _reply_schema(names), max_tokens=REPLY_TOKENS),)
 
 
 def _spelled(label: Label) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from affidavit.engine.operations.classify.structure import structures_of
-from affidavit.engine.operations.kinds import EXACT, KINDS, WORDS, DocumentKind, match_title
+from affidavit.engine.operations.kinds import EXACT, KINDS, WORDS, DocumentKind, match_title, numbered_kinds
 from affidavit.engine.result import Page
 from affidavit.engine.stages.fields.view import Row, Token, View
 from affidavit.engine.stages.values.folding import fold
@@ -19,6 +19,7 @@ PHRASE, WORD = 0.55, 0.3  # of several words, of one
 MOST_PHRASES: Final = 2.6  # that phrases count together
 HEADED: Final = 1.25  # times the words' height, from which on a line stands out
 MOST_ROWS: Final = 400
+NUMBERED: Final = 1.3  # a label that numbers documents of the kind
 SMALL_PRINT: Final = 0.5  # of a title's weight when it does not stand out
 ALONE: Final = 0.8  # when it has a line of its own
 
@@ -172,6 +173,8 @@ def _title_lines(page: Page, rows: Sequence[Row], height: float) -> Iterator[tup
             return
         for segment in row.segments:
             match = match_title(segment.text) if len(segment.tokens) <= 8 else None
+            for kind, words in numbered_kinds(segment.text):
+                yield (kind, words), NUMBERED
             if match:
                 stands_out = segment.box[3] - segment.box[1] > HEADED * height or segment.text.isupper()
                 is_alone = match.quality == EXACT and len(row.segments) == 1

@@ -13,7 +13,7 @@ NARROW: Final = 0.55  # of a page's height; A4 is 0.71, a till's slip under 0.5
 PROSE_WORDS: Final = 8  # in a line of running text
 
 _AMOUNT = r"-?\d{1,3}(?:[.,' ]?\d{3})*[.,]\d{2}-?"
-_DATE = r"\d{1,4}[./-]\d{1,2}(?:[./-]\d{2,4})?"
+_DATE = r"(?:\d{1,4}[./-]\d{1,2}(?:[./-]\d{2,4})?|\d{1,2}\.? [a-z]{3,9}\.?(?: \d{2,4})?)"
 _SALUTATION = (
     r"(?:dear|sehr geehrte|liebe|madame|monsieur|cher|chere|estimad[oa]|egregi|gentile|geachte|beste)\b"
     r".{0,60}"
@@ -39,7 +39,7 @@ _PATTERNS: Final[Mapping[str, tuple[str, int]]] = {  # what a row looks like, an
         3,
     ),
     "fields": (r".*(?:_{3,}|\.{6,}|: *)", 6),
-    "checkboxes": (r".*(?:\[ ?x?\]|[\u2610-\u2612\u25a1\u25a0]).*", 3),
+    "checkboxes": (r".*(?:\[ ?x?\]|[\u2610-\u2612\u25a1\u25a0]).*", 2),
     "machine_readable": (r".*[a-z0-9]<<[a-z0-9<]+.*", 1),
     "salutation": (_SALUTATION, 1),
     "closing": (_CLOSING, 1),

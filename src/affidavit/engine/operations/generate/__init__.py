@@ -18,6 +18,7 @@ from affidavit.engine.operations.shapes.generate import GenerateOutcome, Generat
 from affidavit.engine.result import Document, Match
 from affidavit.engine.schema import compile_schema
 from affidavit.engine.schema_check import pointer
+from affidavit.engine.schema_reading import read_schema
 from affidavit.engine.stages.fields.citation import cite
 from affidavit.engine.stages.fields.view import View
 
@@ -72,8 +73,7 @@ def _outcome(
     shape: Shape, sources: Sequence[PropertySource], made_of: str, parameters: GenerateParameters
 ) -> GenerateOutcome:
     for number, schema in enumerate(parameters.extend):
-        compile_schema(dict(schema))
-        earlier = from_schema(schema)
+        earlier = from_schema(read_schema(dict(schema)).schema)
         shape = unite(shape, earlier) if shape.properties else earlier
         made_of = made_of if number else f"{made_of}+extend"
     shape, left_out = limit(shape, parameters.max_properties)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from affidavit.engine.errors import ModelError, ModelNotConfigured, ModelReplyInvalid, ModelUnavailable
+from affidavit.engine.errors import ModelNotConfigured, ModelReplyInvalid, model_error
 from affidavit.engine.model import (
-    INVALID,
     UNANSWERED,
     ModelReply,
     ModelRequest,
@@ -79,7 +78,7 @@ def shape_of_wish(context: Context, prompt: str, replies: Sequence[ModelReply]) 
         raise ModelNotConfigured
     answer = answers_of(_requests(context, prompt), tuple(replies))[NAME]
     if answer.value is None:
-        raise _error(answer.error)
+        raise model_error(answer.error or UNANSWERED)
     shape = Shape(frozenset({"object"}))
     for value in answer.value["values"]:
         kind, form = _TYPES[value["type"]]
@@ -106,9 +105,3 @@ def _nested(names: Sequence[str], end: Shape) -> Shape:
     inner = _nested(rest, end) if rest else end
     child = Shape(frozenset({"array"}), items=inner) if name.rstrip().endswith("[]") else inner
     return Shape(frozenset({"object"}), properties={name_of(name): child})
-
-
-def _error(code: str | None) -> ModelError:
-    if code == INVALID:
-        return ModelReplyInvalid()
-    return ModelUnavailable() if code == UNANSWERED else ModelError()

@@ -84,6 +84,18 @@ def match_title(text: str) -> TitleMatch | None:
     return max(found, key=lambda match: (match.quality, len(match.title)), default=None)
 
 
+def numbered_kinds(text: str) -> list[tuple[str, str]]:
+    """Return the kinds whose documents a line numbers, as in `Receipt no.`, with the words that do so."""
+    words = WORDS.findall(fold(text))
+    return [
+        (kind, " ".join(words[start : at + 1]))
+        for at, word in enumerate(words)
+        if word in _NUMBERING
+        for start in range(max(0, at - 3), at)
+        if (kind := _titles().get(tuple(words[start:at])))
+    ]
+
+
 def _match(words: Sequence[str], start: int, end: int) -> TitleMatch | None:
     title = tuple(words[start:end])
     kind = _titles().get(title)

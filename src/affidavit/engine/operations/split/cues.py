@@ -19,8 +19,10 @@ from affidavit.engine.operations.split.marks import Mark, Style
 from affidavit.engine.stages.values.folding import squash
 
 # Most gaps in a file are inside a document: whoever sends one document must get one back.
-BIAS: Final = -1.6
+BIAS: Final = -1.4
 SAME_SIZE: Final = 0.02  # of the page
+SAME_PRINT: Final = 0.18  # of the height of the words
+MANY_WORDS: Final = 100  # on both pages: that they share none is then no chance
 MIN_LINE: Final = 6  # letters; a shorter line repeats by chance
 UNALIKE, ALIKE = 0.2, 0.5
 SENTENCE: Final = 4  # words
@@ -128,7 +130,7 @@ def _new_number(gap: Gap, mark: Mark, before: Sequence[Mark]) -> Iterator[Reason
             yield _reason(Cue.PAGE_NUMBER, _FIRST_NUMBERED[mark.style], f"page {mark} is a first page")
         elif not mark.prefix:
             fits = mark.number == len(gap.before) + 1
-            weight = _LATER_NUMBERED[mark.style] * (1.4 if fits else 0.6)
+            weight = _LATER_NUMBERED[mark.style] * (1.4 if fits else 0.2)  # else it counts in another file
             yield _reason(Cue.PAGE_NUMBER, weight, f"page {mark} is a later page")
     elif mark.is_first and (known.prefix == mark.prefix or mark.style > Style.BARE):
         weight = _RESTARTS[mark.style] + (AGAIN if known.is_first else 0.0)
@@ -236,7 +238,7 @@ def _layout(gap: Gap) -> Iterator[Reason]:
         yield _reason(Cue.LAYOUT, 0.5 if is_turned else 1.8, "turned" if is_turned else "another page size")
     if here.is_scan is not there.is_scan:
         yield _reason(Cue.LAYOUT, 1.6, "scanned and not scanned")
-    if abs(here.height - there.height) > 0.18 * max(here.height, there.height):
+    if not _same_print(here, there):
         yield _reason(Cue.LAYOUT, 0.6, "another size of print")
     if abs(here.left - there.left) > 0.05:
         yield _reason(Cue.LAYOUT, 0.4, "another margin")
@@ -246,11 +248,16 @@ def _same_size(one: tuple[float, float], other: tuple[float, float]) -> bool:
     return all(abs(a - b) <= SAME_SIZE * max(a, b) for a, b in zip(one, other, strict=True))
 
 
+def _same_print(one: PageFacts, other: PageFacts) -> bool:
+    return abs(one.height - other.height) <= SAME_PRINT * max(one.height, other.height)
+
+
 def _vocabulary(gap: Gap) -> Iterator[Reason]:
     """Compare the words, the rarer the more; short pages tell little."""
     likeness = max(_cosine(gap.after.words, page.words, gap.rarity) for page in (gap.last, gap.first))
-    sureness = min(1.0, min(gap.after.words.total(), gap.last.words.total()) / 60)
-    weight = max(-1.6, min(0.7, (0.12 - likeness) * 8)) * sureness
+    fewest = min(gap.after.words.total(), gap.last.words.total())
+    most = 1.2 if fewest >= MANY_WORDS else 0.7
+    weight = max(-1.6, min(most, (0.12 - likeness) * 10)) * min(1.0, fewest / 60)
     yield _reason(Cue.VOCABULARY, weight, f"{round(100 * likeness)} % alike in words")
 
 
@@ -267,7 +274,8 @@ def _continuations(gap: Gap) -> Iterator[Reason]:
     last, after = gap.last, gap.after
     if after.carries_in or last.carries_out:
         yield _reason(Cue.CONTINUATION, -2.5, "carried forward")
-    if last.filled >= SHORT and _cuts_sentence(last.last_row, after.first_row):
+    looks_alike = _same_size(last.size, after.size) and _same_print(last, after)
+    if looks_alike and last.filled >= SHORT and _cuts_sentence(last.last_row, after.first_row):
         yield _reason(Cue.CONTINUATION, -2.2, "a sentence goes on")
     if _table_goes_on(gap):
         yield _reason(Cue.CONTINUATION, -2.0, "a table goes on")
