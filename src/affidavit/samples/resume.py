@@ -14,9 +14,9 @@ SECTIONS: dict[str, Any] = {
     "website": "https://lindqvist.example.org",
     "nationality": "Swedish",
     "experience": [
-        {"period": "2021 - 2026", "position": "Lead hydrologist", "employer": "Öresund Water Authority"},
-        {"period": "2017 - 2021", "position": "Hydrologist", "employer": "Delta Consulting AB"},
-        {"period": "2015 - 2017", "position": "Field assistant", "employer": "Institute for Polar Studies"},
+        {"period": "2021 - 2026", "job_title": "Lead hydrologist", "employer": "Öresund Water Authority"},
+        {"period": "2017 - 2021", "job_title": "Hydrologist", "employer": "Delta Consulting AB"},
+        {"period": "2015 - 2017", "job_title": "Field assistant", "employer": "Institute for Polar Studies"},
     ],
     "education": [
         {"year": "2015", "degree": "MSc Hydrology", "institution": "Uppsala University"},
@@ -33,8 +33,8 @@ TABLES: dict[str, Any] = {
     "website": "https://bilbao-bakes.example.com",
     "nationality": "Spanish",
     "experience": [
-        {"period": "2022 - 2026", "position": "Head pastry chef", "employer": "Hotel Miramar"},
-        {"period": "2018 - 2022", "position": "Pastry chef", "employer": "Casa Etxea"},
+        {"period": "2022 - 2026", "job_title": "Head pastry chef", "employer": "Hotel Miramar"},
+        {"period": "2018 - 2022", "job_title": "Pastry chef", "employer": "Casa Etxea"},
     ],
     "education": [
         {"year": "2017", "degree": "Diploma in patisserie", "institution": "Escuela del Norte"},
@@ -56,7 +56,7 @@ def sections() -> bytes:
     y = _head(sheet, 190, "Experience")
     for job in SECTIONS["experience"]:
         sheet.text(MARGIN, y, job["period"], Style(9, colour=GREY))
-        sheet.text(MARGIN + 90, y, job["position"], BOLD)
+        sheet.text(MARGIN + 90, y, job["job_title"], BOLD)
         sheet.text(MARGIN + 90, y + 14, job["employer"])
         y += 40
     y = _head(sheet, y + 10, "Education")
@@ -87,7 +87,7 @@ def tables() -> bytes:
     y = sheet.pairs(MARGIN, 96, facts, gap=80, style=Style(10, "tiro"))
     sheet.text(MARGIN, y + 18, "Work experience", Style(12, "tibo"))
     columns = [Column("Period", 100), Column("Position", 190), Column("Employer", 193)]
-    rows = [[job["period"], job["position"], job["employer"]] for job in TABLES["experience"]]
+    rows = [[job["period"], job["job_title"], job["employer"]] for job in TABLES["experience"]]
     y = sheet.table(MARGIN, y + 28, columns, rows, Rules.GRID)
     sheet.text(MARGIN, y + 30, "Education", Style(12, "tibo"))
     columns = [Column("Year", 100), Column("Degree", 190), Column("Institution", 193)]

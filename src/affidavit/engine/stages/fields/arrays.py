@@ -15,6 +15,7 @@ from affidavit.engine.stages.fields.listing import ListReader
 from affidavit.engine.stages.fields.matching import ColumnMatcher
 from affidavit.engine.stages.fields.plans import Plan
 from affidavit.engine.stages.fields.records import RecordFinder, Table
+from affidavit.engine.stages.fields.sections import SectionReader
 from affidavit.engine.stages.fields.spans import Spans
 from affidavit.engine.stages.fields.view import View
 
@@ -35,11 +36,17 @@ class ArrayFinder:
     """Finds the items of all arrays of objects in one document."""
 
     def __init__(
-        self, tables: RecordFinder, labels: LabelReader, lists: ListReader, plans: Mapping[Path, Plan]
+        self,
+        tables: RecordFinder,
+        labels: LabelReader,
+        lists: ListReader,
+        sections: SectionReader,
+        plans: Mapping[Path, Plan],
     ) -> None:
         self._tables = tables
         self._labels = labels
         self._lists = lists
+        self._sections = sections
         self._plans = plans
 
     @classmethod
@@ -52,6 +59,7 @@ class ArrayFinder:
             RecordFinder(view, ColumnMatcher(view, spans, phrases, reader), phrases, hits),
             LabelReader(view, reader, hits),
             ListReader(view, spans),
+            SectionReader(view, spans),
             plans,
         )
 
@@ -82,9 +90,13 @@ class ArrayFinder:
             yield from self._nested(node, flat, each)
 
     def _elsewhere(self, node: ArrayNode, taken: frozenset[int]) -> Found | None:
-        """Return items that stand in no table: blocks with labels, or a plain list with amounts."""
+        """Return items in no table: blocks with labels, a plain list with amounts, or a section."""
         plans = self._flat(node.item)
-        return self._labels.blocks(plans, taken) or self._lists.items(plans)
+        return (
+            self._labels.blocks(plans, taken)
+            or self._lists.items(plans)
+            or self._sections.items(node, plans, taken)
+        )
 
     def _nested(self, node: ArrayNode, flat: Sequence[Plan], inner: ArrayNode) -> Iterator[Found]:
         """Yield items whose inner items stand in tables: one table each, or beside them in one table."""
