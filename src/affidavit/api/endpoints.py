@@ -247,7 +247,7 @@ OPERATIONS: Final = (
         "Read a document and fill your schema; every value cites the words on the page that it came from."
         + _HOW_TO_SUBMIT,
         _submitted(ANY_RESULT, examples.RESULT),
-        codes=(*_SOURCE_CODES, *_WEBHOOK_CODES, *_SYNC_CODES, "SCHEMA_INVALID"),
+        codes=(*_SOURCE_CODES, *_WEBHOOK_CODES, *_SYNC_CODES, "SCHEMA_INVALID", "TEMPLATE_AND_SCHEMA"),
         scopes=(Scope.JOBS_WRITE,),
         body=Body(ExtractBody, examples.EXTRACT_BODIES, multipart=True),
         query=SubmitQuery,
@@ -281,7 +281,7 @@ JOBS: Final = (
                 headers=("Location", "Retry-After", "Idempotent-Replayed"),
             ),
         ),
-        codes=(*_SOURCE_CODES, *_WEBHOOK_CODES, "SCHEMA_INVALID"),
+        codes=(*_SOURCE_CODES, *_WEBHOOK_CODES, "SCHEMA_INVALID", "TEMPLATE_AND_SCHEMA"),
         scopes=(Scope.JOBS_WRITE,),
         body=Body(BatchBody, examples.BATCH_BODIES),
     ),

@@ -204,6 +204,17 @@ EXTRACT_BODIES: Final[dict[str, Example]] = {
         "summary": "Values out of text itself",
         "value": {"source": {"text": "Invoice INV-2026-0042\nTotal 119.00"}, "schema": SCHEMA},
     },
+    "template": {
+        "summary": "By a template, here a starter",
+        "value": {"source": {"text": "Receipt no: 4711\nTotal 27.46"}, "template": "receipt"},
+    },
+    "shorthand": {
+        "summary": "Values in shorthand",
+        "value": {
+            "source": {"text": "Invoice INV-2026-0042\nTotal 119.00"},
+            "schema": {"invoice_number": "string", "total": "number: amount due"},
+        },
+    },
 }
 
 BATCH_BODIES: Final[dict[str, Example]] = {
