@@ -19,7 +19,7 @@ from affidavit.engine.ocr import neural
 
 os.environ.update(neural.ENVIRONMENT)  # before numpy is loaded: one thread each, as in the engine host
 
-from accuracy import CACHE, grounding, report
+from accuracy import CACHE, grounding, peers, report
 from accuracy.reading import Shelf
 from accuracy.trial import Trial, run
 from accuracy.truth import load
@@ -43,6 +43,8 @@ def show(trials: list[Trial], given: argparse.Namespace) -> None:
     if given.documents:
         report.documents(trials)
     report.table(report.HEADER, (report.scores(*each) for each in report.by_set(trials).items()))
+    if given.peers:
+        show_peers(trials, given.peers)
     judgements = [] if given.no_grounding else list(grounding.judge(trials))
     if judgements:
         grouped = {
@@ -56,6 +58,19 @@ def show(trials: list[Trial], given: argparse.Namespace) -> None:
         given.json.write_text(json.dumps(report.plain(trials), indent=1) + "\n")
 
 
+def show_peers(trials: list[Trial], python: Path) -> None:
+    """Print what other systems make of the same documents."""
+    for name, group in report.by_set(trials).items():
+        others = {
+            "invoice2data": peers.invoice2data(python, group),
+            "regular expressions": peers.plain_expressions(group),
+        }
+        report.table(
+            report.HEADER, (report.scores(f"{name}: {peer}", found) for peer, found in others.items())
+        )
+        report.table((f"{name}: given values", "values", "grounded"), peers.aligned(python, group))
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("folder", type=Path, help="a set, or the folder of the sets")
@@ -67,6 +82,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--errors", action="store_true", help="list every leaf that is wrong")
     parser.add_argument("--fields", action="store_true", help="a row per field")
     parser.add_argument("--documents", action="store_true", help="a row per document")
+    parser.add_argument(
+        "--peers", type=Path, help="Python of an environment with invoice2data and langextract"
+    )
     parser.add_argument("--no-grounding", action="store_true", help="judge the values alone")
     parser.add_argument("--cache", type=Path, default=CACHE, help="folder of what was read")
     parser.add_argument("--stale", action="store_true", help="take what was read by other code too, if any")

@@ -54,7 +54,7 @@ def _judge(trial: Trial, document: Document) -> Iterator[Judgement]:
         found = trial.field(outcome)
         citations = found.citations if found else ()
         possible = _possible(outcome, known)
-        best = min((_verdict(each, possible) for each in citations), key=_ORDER.index, default="uncited")
+        best = min((verdict_of(each, possible) for each in citations), key=_ORDER.index, default="uncited")
         yield Judgement(trial, outcome, best, len(possible), citations[0] if citations else None)
 
 
@@ -84,7 +84,10 @@ def _is_in_row(place: Place, anchor: Place) -> bool:
     return place.page == anchor.page and top - height <= middle <= bottom + ITEM_HEIGHTS * height
 
 
-def _verdict(citation: Citation, possible: Sequence[Place]) -> str:
+def verdict_of(citation: Citation | None, possible: Sequence[Place]) -> str:
+    """Return what is to be said of a citation, given the places of the value."""
+    if citation is None:
+        return "uncited"
     if not possible:
         return "unknown"
     covered = [each for each in possible if each.page == citation.page and _covers(citation.box, each)]

@@ -338,3 +338,13 @@ def test_a_word_that_runs_up_the_page_is_found_too() -> None:
     assert citation.words == ("p1.w9",)
     assert locator.locate("Archjve-4711", STRING).words == ("p1.w9",)
     assert locator.locate("Archive-4712", STRING) is None
+
+
+def test_a_country_is_found_by_its_name_and_a_currency_by_its_sign() -> None:
+    schema = {"type": "object", "properties": {"country": {"type": "string"}, "currency": {"type": "string"}}}
+    country, currency = compile_schema(schema).leaves
+    document = laid_out([["Leipzig", "Deutschland"], ["Total", "5.00", "\u20ac"]])
+
+    assert found(document, "DE", country).words == ("p1.w1",)
+    assert found(document, "EUR", currency).words == ("p1.w4",)
+    assert found(document, "FR", country) is None

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, time
 from decimal import Decimal, InvalidOperation
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import combinations
 from math import prod
 from typing import Any
+
+from babel import Locale
 
 from affidavit.engine.result import Citation, Document, Match
 from affidavit.engine.schema import Leaf, LeafType
@@ -23,6 +25,7 @@ from affidavit.engine.stages.grounding.nearness import Clues, Nearness
 from affidavit.engine.stages.grounding.numerals import Found, Numerals, moment_of
 from affidavit.engine.stages.grounding.spelling import Run, is_printed_so, runs_spelling
 from affidavit.engine.stages.grounding.words import Words
+from affidavit.engine.stages.values.dates import LANGUAGES
 
 MOST_PLACES = 300  # that are weighed by what stands around them
 MOST_INPUTS = 12  # numbers in a quote from which a value may be reckoned
@@ -139,12 +142,15 @@ class Locator:
                 yield Found(run, cost, misread=True)
 
     def _by_sign(self, value: str, leaf: Leaf) -> Iterator[Found]:
-        """Yield where a currency stands by its sign."""
-        if plan_leaf(leaf).kind is not Kind.CURRENCY:
-            return
-        for span in self._spans.all(Kind.CURRENCY):
-            if span.value == value:
-                yield Found(self._run(span.tokens), SPELLED)
+        """Yield where a currency stands by its sign, or a country by its name."""
+        kind = plan_leaf(leaf).kind
+        if kind is Kind.CURRENCY:
+            for span in self._spans.all(Kind.CURRENCY):
+                if span.value == value:
+                    yield Found(self._run(span.tokens), SPELLED)
+        if kind is Kind.COUNTRY:
+            for name in _country_names(value):
+                yield from (Found(run, SPELLED) for run in runs_spelling(self._words, name))
 
     def _boolean(self, value: object, clues: Clues, quoted: Run | None) -> Citation | None:
         """Return the yes, the no or the box beside the leaf's label, or the quote that says it."""
@@ -238,3 +244,10 @@ def _inputs(numbers: Sequence[tuple[Decimal, Run]], value: Decimal) -> Iterator[
         made = {sum(found), prod(found), found[0] - sum(found[1:]), sum(found[1:]) - found[0]}
         if any(abs(each - value) <= ROUNDING for each in made):
             yield [run for _, run in group]
+
+
+@cache
+def _country_names(code: str) -> tuple[str, ...]:
+    """Return what the country of an ISO 3166 code is called in each language that dates are read in."""
+    names = (Locale(language).territories.get(code.upper(), "") for language in LANGUAGES)
+    return tuple(dict.fromkeys(name for name in names if name))
