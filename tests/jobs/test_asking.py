@@ -56,7 +56,7 @@ def requests(count: int, max_tokens: int = 50) -> list[ModelRequest]:
 
 async def ask_all(one: Asking, asked: list[ModelRequest]) -> list[str | None]:
     """Ask, and return the code of each that failed, None for the others."""
-    await one._ask_all(asked)
+    await one.ask_all(asked)
     return [reply.error for reply in one.replies]
 
 

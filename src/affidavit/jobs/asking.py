@@ -138,7 +138,7 @@ class Asking:
             if not reading.requests:
                 return None
             await reading.flush()
-            await self._ask_all(reading.requests)
+            await self.ask_all(reading.requests)
             if self.broken is not None and self.spec.options.is_model_named:
                 return Verdict(_job_error(self.broken))
         return None
@@ -151,7 +151,7 @@ class Asking:
                 return None
         return verdict.of_outcome(outcome, stage=reading.stage, page=reading.page)
 
-    async def _ask_all(self, requests: Sequence[ModelRequest]) -> None:
+    async def ask_all(self, requests: Sequence[ModelRequest]) -> None:
         """Ask side by side; the client bounds how many at once. Cancelling stops them all."""
         gate = asyncio.Semaphore(self.models.concurrency)
         async with asyncio.TaskGroup() as group:
