@@ -20,6 +20,7 @@ BELOW_ROWS = 4  # how far under a label its value may stand: rows
 BELOW_HEIGHTS = 5.0  # and word heights
 MIN_SCORE = 0.2
 KEPT = 8  # candidates per leaf
+CAPTIONED = 0.95  # of a value over its caption
 BOX_CHARS = 3  # of a check box, as in [x]
 WORDY = frozenset({Kind.TEXT, Kind.PARTY, Kind.STREET, Kind.CITY, Kind.ADDRESS})
 NO_NAME = 0.3
@@ -98,6 +99,8 @@ class Finder:
                 return
         if plan.kind in WORDY and not _may_announce(hit):
             return
+        if _is_caption(hit):
+            yield from self._above(hit, plan)
         beside = list(self._beside(hit, plan))
         yield from beside
         if hit.segment.row not in self._blocked_rows:
@@ -154,6 +157,17 @@ class Finder:
                     yield span, place
                 place *= 0.75
 
+    def _above(self, hit: Hit, plan: Plan) -> Iterator[tuple[Span, float]]:
+        """Yield the values over a caption in brackets, as forms print them under a line."""
+        height = self._view.heights[hit.segment.page]
+        row = self._rows.get(hit.segment.row - 1)
+        if row is None or row.page != hit.segment.page or hit.box[1] - row.box[3] > BELOW_HEIGHTS * height:
+            return
+        for segment in row.segments:
+            if _is_under(hit, segment, height):
+                for span in self._values(segment, plan, 0):
+                    yield span, CAPTIONED
+
     def _right_of(self, hit: Hit) -> list[Segment]:
         row = self._rows[hit.segment.row]
         return [segment for segment in row.segments if segment.box[0] > hit.segment.box[0]]
@@ -178,7 +192,7 @@ class Finder:
             found = self._texts(segment, start)
         for span in found:
             if span.start >= start:
-                yield _as_name(span) if plan.kind is Kind.PARTY else span
+                yield _as_name(span) if plan.kind is Kind.PARTY else _as_text(span, plan)
 
     def _texts(self, segment: Segment, start: int) -> list[Span]:
         """Return what is left of a segment, up to the next label in it, as one value.
@@ -217,9 +231,14 @@ def lowered(candidate: Candidate, factor: float) -> Candidate:
     return replace(candidate, score=min(1.0, candidate.score * factor))
 
 
+def _is_caption(hit: Hit) -> bool:
+    """Tell whether a label stands in brackets that are all of its segment."""
+    return hit.segment.text.startswith("(") and hit.segment.text.endswith(")")
+
+
 def _may_announce(hit: Hit) -> bool:
     """Tell whether free text may follow a label: not when it is a word in the middle of a sentence."""
-    if hit.has_colon:
+    if hit.has_colon or _is_caption(hit):
         return True
     before = hit.segment.text[: hit.start].rstrip()
     return len(hit.segment.tokens) < PROSE and (not before or before[-1] in BREAKS)
@@ -234,8 +253,14 @@ def _goes_on(hit: Hit) -> bool:
 def _as_name(span: Span) -> Span:
     """Lower the fit of what no one is called: addresses of mail and numbers."""
     letters = sum(char.isalpha() for char in span.text)
-    is_name = "@" not in span.text and letters * 2 > len(span.text)
+    is_name = "@" not in span.text and not span.text.startswith("(") and letters * 2 > len(span.text)
     return span if is_name else replace(span, fit=span.fit * NO_NAME)
+
+
+def _as_text(span: Span, plan: Plan) -> Span:
+    """Lower the fit of a bare number far from a text's label, such as a page in a table of contents."""
+    is_apart = plan.kind is Kind.TEXT and span.start == 0 and span.text.isdigit()
+    return replace(span, fit=span.fit * NO_NAME) if is_apart else span
 
 
 def _is_under(hit: Hit, segment: Segment, height: float) -> bool:

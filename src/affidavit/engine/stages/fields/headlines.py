@@ -105,7 +105,7 @@ def issuer_of(headlines: Sequence[Headline]) -> str:
 
 
 def _headline(view: View, row: Row, segment: Segment, spans: Spans) -> Headline | None:
-    named = _named_kind(segment.text)
+    named = _named_kind(segment.text) or _kind_at_end(segment.text)
     if named is None or segment.text.endswith((".", ",")) or _is_upright(segment):
         return None
     kind, start, end = named
@@ -141,6 +141,15 @@ def _named_kind(text: str) -> tuple[DocumentKind, int, int] | None:
         if kind:
             return kind, words[first].start(), words[first].end()
     return None
+
+
+def _kind_at_end(text: str) -> tuple[DocumentKind, int, int] | None:
+    """Return the kind that ends a title in capitals, all of which is its name: MUTUAL LOAN AGREEMENT."""
+    words = text.split()
+    if not text.isupper() or not 1 < len(words) <= TITLE_WORDS // 2:
+        return None
+    named = (kind_named(" ".join(words[-length:])) for length in (3, 2, 1) if length <= len(words))
+    return next(((kind, 0, len(text)) for kind in named if kind), None)
 
 
 def _tail(word: str) -> DocumentKind | None:

@@ -7,11 +7,14 @@ from collections.abc import Iterator, Sequence
 
 from affidavit.engine.stages.fields.belonging import Belonging
 from affidavit.engine.stages.fields.candidates import Candidate, fits, reading_confidence
+from affidavit.engine.stages.fields.clauses import Clauses
 from affidavit.engine.stages.fields.headlines import Headline, issuer_of, type_value
 from affidavit.engine.stages.fields.lexicon import ADDRESS_PARTS, ISSUE_DATE, PARTIES, SELLER, Kind
 from affidavit.engine.stages.fields.parties import Party, find_letterhead
+from affidavit.engine.stages.fields.phrases import label_key
 from affidavit.engine.stages.fields.plans import Plan
 from affidavit.engine.stages.fields.spans import Span, Spans
+from affidavit.engine.stages.fields.titles import find_title
 from affidavit.engine.stages.fields.view import View
 
 SPOKEN_FOR = 0.85  # a value whose grammar hardly fits anything else, unlabelled
@@ -21,6 +24,10 @@ UNOWNED = 0.8  # of a score, when a leaf does not say whose address it asks for
 BY_TAX_NUMBER = 0.8  # a country that only the prefix of a tax number tells
 AT_HOME = 0.65  # an address without a country is in the country of the one that writes
 
+TITLED = 0.65  # the largest text of the first page
+TITLES = frozenset(
+    {"title", "documenttitle", "papertitle", "heading", "headline", "titel", "titre", "titulo"}
+)
 TYPES = frozenset({"type_code", "document_type"})
 SELF_EVIDENT = {Kind.EMAIL: 0.6, Kind.URI: 0.6, Kind.IBAN: 0.85, Kind.VAT_ID: 0.75, Kind.TIME: 0.5}
 _PREFIXES = {"EL": "GR", "XI": "GB"}  # of VAT numbers, where they are not ISO 3166's
@@ -32,6 +39,7 @@ class Sources:
     def __init__(self, view: View, spans: Spans, belonging: Belonging, headlines: Sequence[Headline]) -> None:
         self._view = view
         self._headlines = headlines
+        self._clauses = Clauses(view, spans)
         self._spans = spans
         self._belonging = belonging
 
@@ -44,13 +52,13 @@ class Sources:
         part = party_part(plan)
         headed = self._letterhead(plan)
         if part:
-            return [*self._from_parties(part, plan), *headed]
+            return [*self._from_parties(part, plan), *headed, *self._clauses.candidates(plan)]
         if plan.kind is Kind.CURRENCY:
             return self._currencies()
         if plan.kind in SELF_EVIDENT:
             found = ((span, SELF_EVIDENT[plan.kind] * span.fit) for span in self._spans.all(plan.kind))
             return [_candidate(span, score) for span, score in found]
-        titled = self._from_headlines(plan)
+        titled = [*self._from_headlines(plan), *self._title(plan), *self._clauses.candidates(plan)]
         return headed + titled + (self._dates() if plan.concept and plan.concept.key == ISSUE_DATE else [])
 
     def _from_headlines(self, plan: Plan) -> list[Candidate]:
@@ -65,6 +73,13 @@ class Sources:
             for key, span in ((each.kind.number, each.number), (each.kind.date, each.date))
             if span is not None and key == concept
         ]
+
+    def _title(self, plan: Plan) -> list[Candidate]:
+        """Return the document's title for a leaf that asks for it and nothing else."""
+        if plan.kind is not Kind.TEXT or label_key(plan.leaf.name) not in TITLES or not self._view.rows:
+            return []
+        span = find_title(self._view)
+        return [_candidate(span, TITLED)] if span else []
 
     def _from_parties(self, part: str, plan: Plan) -> Iterator[Candidate]:
         for each in self._belonging.parties:
