@@ -32,8 +32,9 @@ async def make(api: Api, hand: Hand, word: str) -> Belongings:
     completed = await api.submitted(source={"file_id": files[0]["id"]}, metadata={"word": word})
     principal = await api.services.accounts.authenticate(api.headers["Authorization"].removeprefix("Bearer "))
     image = await hand.image(principal.environment_id, f"RIFF {word}".encode())
+    made_file = f"{word[::-1]}.pdf"  # a name in a path comes back to whoever asks, so it is no secret
     page = ReadPage(1, "0" * 64, 1, "native", image, 12, 10, 10)
-    await hand.complete({"markdown": word}, (page,), {f"{word}.pdf": word.encode()})
+    await hand.complete({"markdown": word}, (page,), {made_file: word.encode()})
     failed = await api.submitted(metadata={"word": word})
     await hand.fail()
     queued = await api.submitted(metadata={"word": word})
@@ -47,7 +48,7 @@ async def make(api: Api, hand: Hand, word: str) -> Belongings:
             "job_id": tuple(job["id"] for job in (completed, failed, queued, batch)),
             "file_id": tuple(file["id"] for file in files),
             "endpoint_id": (endpoint["id"],),
-            "name": (f"{word}.pdf",),
+            "name": (made_file,),
             "template": (f"{word}_note", f"{word}_order@1"),
             "delivery_id": tuple(delivery["id"] for delivery in deliveries["items"]),
         },

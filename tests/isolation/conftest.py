@@ -12,7 +12,12 @@ from tests.api.conftest import Api, Hand, running, settings_for
 from tests.isolation import control
 from tests.isolation.belongings import SECRET_WORD, Belongings, make
 
-GENEROUS = {"rate_limit_per_second": 100_000, "poll_limit_per_second": 100_000.0}
+GENEROUS = {
+    "rate_limit_per_second": 100_000,
+    "poll_limit_per_second": 100_000.0,
+    "model_url": "http://127.0.0.1:9/v1",  # so that no operation is refused for want of a model
+    "model_names": ("none-there",),
+}
 
 
 @pytest.fixture

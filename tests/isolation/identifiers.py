@@ -70,7 +70,10 @@ def _with_templates() -> Iterator[tuple[tuple[str, str], Any]]:
 
 BODIES: Mapping[tuple[str, str], Any] = {**dict(_submissions()), **dict(_with_templates())}
 # What else has to be in a request that names its object in the path.
-BESIDES: Mapping[str, Any] = {"PUT /v1/templates/{template}": {"schema": {"total": "number"}}}
+BESIDES: Mapping[str, Any] = {
+    "PUT /v1/templates/{template}": {"schema": {"total": "number"}},
+    "POST /v1/jobs/{job_id}/review": {"action": "approve", "version": 1},
+}
 # In a path everything names something, but for these.
 COUNTS = {"page"}
 

@@ -100,6 +100,8 @@ def test_stranger_that_names_anothers_objects_in_all_it_sends_sees_and_changes_n
         assert answer.status_code < SERVER_ERROR or answer.status_code == 503, answer.text
         assert not put or answer.status_code >= 400, (case.method, case.path, answer.text)
         seen = answer.content.decode("utf-8", "replace")
+        for said in put:  # the path comes back in `instance`, as the stranger itself has written it
+            seen = seen.replace(said, "")
         assert SECRET_WORD not in seen
         assert not [each for each in attack.theirs.everything() - put if each in seen]
 
