@@ -38,6 +38,7 @@ BEFORE = 0.85  # for a value before its word
 QUALIFIES = 3.0  # how much more a year or another number that was asked for tells than a word
 OTHER_ROW = 0.35  # of a row whose own label says something that was not asked for
 IN_PROSE = 0.97
+WHOLE = 0.98
 SURPLUS = 0.3  # of a label that says more than was asked for
 UNNAMED, UNHEADED = 0.8, 0.9  # a cell whose column is called otherwise, or has no header
 NEVER_SURE = 0.97
@@ -135,7 +136,8 @@ def _of_cells(reader: Reader, question: Question, passage: Passage) -> Iterator[
         tight = 1 - SURPLUS * _surplus(header if named else beside, question)
         if named and passage.kind is PassageKind.ROW:
             tight *= 1 - OTHER_ROW * _surplus(_row_label(passage, cell), question)
-        for value in _cell_values(reader, question, cell.segment, is_named=named):
+        is_it = named and covered >= WHOLE and tight >= WHOLE
+        for value in _cell_values(reader, question, cell.segment, is_named=named, is_it=is_it):
             place = 1.0 if named else UNHEADED if not cell.header else UNNAMED
             confidence = covered * LABELLED * value.fit * tight * place
             yield _of_value(reader, passage, value, confidence)
@@ -157,7 +159,10 @@ def _row_label(passage: Passage, cell: Cell) -> frozenset[str]:
     return next(wordy, frozenset())
 
 
-def _cell_values(reader: Reader, question: Question, segment: Any, *, is_named: bool) -> list[Value]:
+def _cell_values(
+    reader: Reader, question: Question, segment: Any, *, is_named: bool, is_it: bool
+) -> list[Value]:
+    """Return what a cell holds; `is_it`: its label is the question, neither more nor less."""
     if question.asked in TYPED:
         found = values_in(segment, question.asked, reader.spans)
         if is_named and question.asked is Asked.AMOUNT:
@@ -165,7 +170,8 @@ def _cell_values(reader: Reader, question: Question, segment: Any, *, is_named: 
         if question.asked is not Asked.PARTY or found:
             return found[:3]
     is_wordy = any(char.isalnum() for char in segment.text)
-    return [Value(segment.text, segment.text, segment.tokens, 0, 0.9)] if is_named and is_wordy else []
+    fit = 1.0 if is_it else 0.9
+    return [Value(segment.text, segment.text, segment.tokens, 0, fit)] if is_named and is_wordy else []
 
 
 def _of_sentence(reader: Reader, question: Question, passage: Passage) -> Iterator[Found]:

@@ -15,6 +15,7 @@ from affidavit.engine.stages.fields.plans import NUMERIC_KINDS, labels_of_concep
 from affidavit.engine.stages.passages.terms import stem_of
 
 LEAST_STRENGTH = 0.75  # of a label: a weak one means several things
+CLEAR = 0.6  # confidence of the rules, from which on their value goes before what passages offer
 LEAST = 0.4  # confidence of the rules
 
 _FITTING: dict[Asked, frozenset[Kind]] = {
@@ -58,7 +59,13 @@ def by_field(reader: Reader, question: Question) -> Iterator[tuple[Any, float, t
     schema = {"type": "object", "properties": {name: _leaf(kind)}}
     found = fields.extract(reader.document, schema).fields.get(name)
     if found and found.value is not None and found.citations and found.confidence >= 100 * LEAST:
-        yield found.value, found.confidence / 100, found.citations
+        confidence = found.confidence / 100
+        yield found.value, _as_answer(confidence), found.citations
+
+
+def _as_answer(confidence: float) -> float:
+    """Return how surely a field's value answers: its label is all that the question asks for."""
+    return (confidence + 1) / 2 if confidence >= CLEAR else confidence
 
 
 def _field(question: Question) -> tuple[str | None, Kind | None]:
@@ -78,11 +85,11 @@ def _kind_of(label: str, asked: Asked) -> Kind | None:
     named = labels_of_concepts().get(label_key(label), {})
     fitting = _FITTING.get(asked, frozenset())
     found = [
-        (strength, key)
+        (strength, BY_KEY[key].kind is Kind.MONEY, key)
         for key, strength in named.items()
         if strength >= LEAST_STRENGTH and BY_KEY[key].kind in fitting and BY_KEY[key].scope is not Scope.LINE
     ]
-    return BY_KEY[max(found)[1]].kind if found else None
+    return BY_KEY[max(found)[-1]].kind if found else None
 
 
 def _is_party(words: list[str]) -> bool:

@@ -12,6 +12,7 @@ from affidavit.engine.stages.fields.view import Token, View
 from affidavit.engine.stages.ground import Locator
 from affidavit.engine.stages.passages.passage import Passage, passages_of
 from affidavit.engine.stages.passages.ranking import Index
+from affidavit.engine.stages.values.folding import squash
 
 
 class Reader:
@@ -29,6 +30,11 @@ class Reader:
     @cached_property
     def index(self) -> Index:
         return Index(self.passages)
+
+    @cached_property
+    def letters(self) -> str:
+        """The folded letters and digits of all passages."""
+        return " ".join(squash(passage.text) for passage in self.passages)
 
     @cached_property
     def locator(self) -> Locator:

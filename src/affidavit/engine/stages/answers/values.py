@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
@@ -14,8 +14,9 @@ from affidavit.engine.stages.answers.question import Asked, lexicon
 from affidavit.engine.stages.fields.lexicon import Kind
 from affidavit.engine.stages.fields.spans import Moment, Span, Spans
 from affidavit.engine.stages.fields.view import Segment, Token
-from affidavit.engine.stages.values.dates import months
+from affidavit.engine.stages.values.dates import find_dates, months
 from affidavit.engine.stages.values.folding import fold
+from affidavit.engine.stages.values.numbers import find_numbers
 
 _KINDS: Mapping[Asked, tuple[Kind, ...]] = {
     Asked.AMOUNT: (Kind.MONEY,),
@@ -79,9 +80,18 @@ def values_in(segment: Segment, asked: Asked, spans: Spans) -> list[Value]:
     if asked is Asked.DATE:
         return [*map(_of_span, _dates(segment, spans)), *_month_years(segment, spans)]
     found = [span for kind in _KINDS.get(asked, ()) for span in spans.of(segment, kind) if span.tokens]
+    if asked is Asked.CODE:
+        found = _no_amounts(found, segment.text)
     if asked is Asked.NUMBER:
         found = [span for span in found if span.fit >= PLAIN_NUMBER]
     return [_scaled(span) if isinstance(span.value, Decimal) else _of_span(span) for span in found]
+
+
+def _no_amounts(codes: Sequence[Span], text: str) -> list[Span]:
+    """Return the codes that are no part of an amount, a percentage or a date."""
+    numbers = [number for number in find_numbers(text) if not number.is_bare]
+    taken = [(each.start, each.end) for each in (*numbers, *find_dates(text))]
+    return [code for code in codes if not any(code.start < end and start < code.end for start, end in taken)]
 
 
 def _dates(segment: Segment, spans: Spans) -> list[Span]:

@@ -121,7 +121,7 @@ def _subject(reader: Reader, claim: Claim) -> str:
     """Return what the claim is about, without the numbers of documents that this document bears."""
     subject = claim.rest
     for code in codes_in(subject):
-        if any(squash(code) in squash(passage.text) for passage in reader.passages):
+        if squash(code) in reader.letters:
             subject = subject.replace(code, " ")
     return subject
 

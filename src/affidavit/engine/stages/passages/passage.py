@@ -14,6 +14,7 @@ from affidavit.engine.stages.passages.loose import loose_rows
 from affidavit.engine.stages.passages.row import Cell, table_rows
 from affidavit.engine.stages.passages.row import Row as TableRow
 from affidavit.engine.stages.passages.sentence import sentences_of
+from affidavit.engine.stages.passages.stack import boxed_pairs, stacked_pairs
 
 MOST_PASSAGES = 300_000  # a million words are about 60,000 sentences
 LABEL_WORDS = 6
@@ -85,7 +86,7 @@ def passages_of(view: View) -> list[Passage]:
     found = (
         passage
         for page in view.document.pages
-        for passage in (*_of_blocks(view, page), *_beside(page, rows.get(page.number, [])))
+        for passage in (*_of_blocks(view, page), *_beside(view, page, rows.get(page.number, [])))
     )
     return [replace(passage, number=n) for n, passage in enumerate(islice(found, MOST_PASSAGES))]
 
@@ -121,7 +122,7 @@ def _of_block(block: Block, tokens: Sequence[Token], heading: str) -> Iterator[P
         yield Passage(0, kind, segment, block.type, heading)
 
 
-def _beside(page: Page, page_rows: Sequence[Row]) -> Iterator[Passage]:
+def _beside(view: View, page: Page, page_rows: Sequence[Row]) -> Iterator[Passage]:
     """Yield what stands beside a label, and loose rows: text that is set in columns without being a table."""
     in_tables = {word for table in page.tables for cell in table.cells for word in cell.words}
     rows = [
@@ -129,6 +130,8 @@ def _beside(page: Page, page_rows: Sequence[Row]) -> Iterator[Passage]:
     ]
     for row in rows:
         yield from _pairs(row)
+    for label, value in (*boxed_pairs(page.tables, view), *stacked_pairs([row for row in rows if row])):
+        yield _pair(label, value)
     for loose in loose_rows([row for row in rows if row]):
         yield Passage(0, PassageKind.ROW, loose.segment, BlockType.TABLE, "", loose.cells)
 

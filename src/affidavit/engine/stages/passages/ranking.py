@@ -18,6 +18,7 @@ K1, B = 1.2, 0.6  # saturation, and how much a long passage is discounted
 OVER = 0.6  # of a word, when it stands in the heading or header over a passage
 KIN = 0.85  # of a word, when another one that means about the same stands for it
 LONGEST_TITLE = 8  # words
+REMEMBERED = 500  # stems that were asked for
 TOPIC = 0.35  # of its weight, for a word that a title has or that most passages share
 
 
@@ -36,6 +37,7 @@ class Index:
     def __init__(self, passages: Sequence[Passage]) -> None:
         self.passages = passages
         self._postings: dict[str, dict[int, float]] = {}
+        self._having: dict[str, dict[int, float]] = {}
         self._lengths: list[int] = []
         for n, passage in enumerate(passages):
             stems = Counter(term.stem for term in terms_of(passage.text))
@@ -57,6 +59,13 @@ class Index:
 
     def having(self, stem: str) -> dict[int, float]:
         """Return the passages with a stem or its kin: how often, by number."""
+        if stem not in self._having:
+            if len(self._having) >= REMEMBERED:
+                self._having.clear()
+            self._having[stem] = self._found(stem)
+        return self._having[stem]
+
+    def _found(self, stem: str) -> dict[int, float]:
         found: dict[int, float] = {}
         for other in kin_of(stem):
             factor = 1.0 if other == stem else KIN
