@@ -26,7 +26,9 @@ def module(monkeypatch: pytest.MonkeyPatch):
     return load
 
 
-@pytest.mark.parametrize("script", ["api.py", "jobs.py", "robustness.py", "floor.py", "engine.py"])
+@pytest.mark.parametrize(
+    "script", ["api.py", "jobs.py", "robustness.py", "floor.py", "engine.py", "accuracy.py", "calibrate.py"]
+)
 def test_each_bench_says_how_it_is_called(script):
     told = subprocess.run(
         [sys.executable, str(BENCH / script), "--help"],
