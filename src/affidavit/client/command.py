@@ -165,6 +165,7 @@ def _add_options(parser: argparse.ArgumentParser) -> None:
     options.add_argument("--ocr-engine", metavar="NAME", help="auto, tesseract, ppocr")
     options.add_argument("--language", action="append", metavar="CODE", help="eng, deu, ...; may be repeated")
     options.add_argument("--words", action="store_true", help="have every word with its box in the result")
+    options.add_argument("--model", metavar="NAME", help="auto, none, or one of the installation's models")
     options.add_argument("--strict", action="store_true", help="null for values that are not found on a page")
     options.add_argument("--allow-partial", action="store_true", help="a result even if pages fail")
     options.add_argument("--deadline", type=int, metavar="SECONDS", help="fail it if not done by then")
@@ -205,6 +206,7 @@ def _options(arguments: argparse.Namespace) -> dict[str, Any]:
         "password": _first_line(arguments.password_file),
         "ocr": {name: value for name, value in ocr.items() if value} or None,
         "words": arguments.words or None,
+        "model": arguments.model,
         "strict": arguments.strict or None,
         "allow_partial": arguments.allow_partial or None,
     }

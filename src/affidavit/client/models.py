@@ -249,5 +249,6 @@ class Result(Loose):
     steps: list[dict[str, Any]] | None = None
     artifacts: list[Artifact] = Field(default_factory=list)
     completeness: dict[str, Any] = Field(default_factory=dict)
+    warnings: list[str] = Field(default_factory=list)
     engine: dict[str, Any] = Field(default_factory=dict)
     usage: dict[str, Any] = Field(default_factory=dict)
