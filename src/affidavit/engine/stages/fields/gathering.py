@@ -13,6 +13,7 @@ from affidavit.engine.stages.fields.view import View, union
 
 LEAST_FIGURES = 0.5  # of the fullest row's, that a row needs to be one of an item
 MANY_FIGURES = 5
+WIDE_GAP = 2.0  # word heights between rows of words, at which a table without figures ends
 NEAR = 1.2  # word heights between lines over a row of figures and the row
 
 Item = tuple[Cells, ...]
@@ -28,12 +29,15 @@ class Gatherer:
         self._reader = reader
         self._counted = [place for place in places if _is_counted(place.plan) and not place.line]
         self._places = places
+        self._fewest = 1 if self._counted else min(2, len(places))
 
     def items(self, rows: Sequence[Cells], *, is_ruled: bool) -> list[Item]:
         """Return the items, each the rows that hold it, in order."""
+        if not self._counted and not is_ruled:
+            rows = self._together(rows)
         figures = [self._figures(row) for row in rows]
         fullest = max(map(len, figures), default=0)
-        least = max(1.0, fullest * LEAST_FIGURES)
+        least = max(self._fewest, fullest * LEAST_FIGURES)
         marked = [len(found) >= least for found in figures]
         if not any(marked):
             return []
@@ -55,6 +59,12 @@ class Gatherer:
     def is_like(self, row: Cells, pattern: frozenset[int]) -> bool:
         """Tell whether a row has the figures of a pattern, of five or more all but one."""
         return bool(pattern) and len(pattern - self._figures(row)) <= (len(pattern) >= MANY_FIGURES)
+
+    def _together(self, rows: Sequence[Cells]) -> Sequence[Cells]:
+        """Return the rows before the first wide gap: words without figures do not tell where a table ends."""
+        gaps = [self._gap(above, below) for above, below in pairwise(rows)]
+        widest = max(WIDE_GAP, 2 * min(gaps, default=0.0))
+        return rows[: next((at for at, gap in enumerate(gaps, 1) if gap > widest), len(rows))]
 
     def _figures(self, row: Cells) -> frozenset[int]:
         if self._counted:

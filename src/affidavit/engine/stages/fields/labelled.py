@@ -27,6 +27,11 @@ class LabelReader:
         self._view = view
         self._reader = reader
         self._hits = sorted(hits, key=lambda hit: (hit.segment.row, hit.segment.box[0], hit.start))
+        self._by_key: dict[str, list[tuple[int, float]]] = {}
+        for at, hit in enumerate(self._hits[:MOST_HITS]):
+            for key, strength in hit.keys.items():
+                if strength >= CLEAR:
+                    self._by_key.setdefault(key, []).append((at, strength))
         self._labelled = {id(hit.segment) for hit in hits if hit.start == 0}
         self._rows = {row.number: row for row in view.rows}
 
@@ -58,16 +63,16 @@ class LabelReader:
     def _labelled_values(
         self, plans: Sequence[Plan], first: int, last: int
     ) -> Iterator[tuple[Plan, Candidate]]:
-        for hit in self._hits[:MOST_HITS]:
-            if not first <= hit.segment.row < last:
-                continue
-            plan = max(plans, key=lambda each: hit.strength(each.keys), default=None)
-            if plan is None or hit.strength(plan.keys) < CLEAR:
-                continue
-            span = next(self._values(hit, plan), None)
+        meant: dict[int, tuple[float, Plan]] = {}
+        for plan in plans:
+            for at, strength in (each for key in plan.keys for each in self._by_key.get(key, ())):
+                known = meant.get(at, (0.0, plan))
+                meant[at] = max(known, (strength, plan), key=lambda each: each[0])
+        for at in sorted(meant):
+            (strength, plan), hit = meant[at], self._hits[at]
+            span = next(self._values(hit, plan), None) if first <= hit.segment.row < last else None
             if span is not None:
-                score = hit.strength(plan.keys) * span.fit * reading_confidence(span)
-                yield plan, Candidate(span, score, hit)
+                yield plan, Candidate(span, strength * span.fit * reading_confidence(span), hit)
 
     def _values(self, hit: Hit, plan: Plan) -> Iterator[Span]:
         behind = hit.segment.text[hit.value_start :].strip()

@@ -13,6 +13,7 @@ from affidavit.engine.result import PageSource
 from affidavit.engine.stages.fields.assignment import best_matching
 from affidavit.engine.stages.fields.candidates import fits
 from affidavit.engine.stages.fields.cell import CellReader, Place
+from affidavit.engine.stages.fields.column_names import PropertyName
 from affidavit.engine.stages.fields.grids import Grid
 from affidavit.engine.stages.fields.headers import Header, lines_of
 from affidavit.engine.stages.fields.labels import Phrases, labels_in
@@ -27,10 +28,9 @@ from affidavit.engine.stages.fields.lexicon import (
     Scope,
 )
 from affidavit.engine.stages.fields.phrases import label_key
-from affidavit.engine.stages.fields.plans import Plan
+from affidavit.engine.stages.fields.plans import NUMERIC_KINDS, Plan
 from affidavit.engine.stages.fields.spans import Spans
 from affidavit.engine.stages.fields.view import Segment, View
-from affidavit.engine.stages.values.folding import split_name
 
 MIN_COLUMNS = 2  # a table that names only one of several properties is another table
 MANY_PROPERTIES = 4  # of which a row of text must name one more
@@ -39,10 +39,8 @@ EMPTY_COLUMN = 0.5
 MOSTLY = 0.6  # of the rows; a discount may change single ones
 MULTIPLIES = 0.6  # what price times quantity is worth to a column, beside its header's 1.0
 LAST_AMOUNT = 0.3  # what it is worth to an amount to be the last of the money columns
-LEFT_OVER = 0.3  # what a column without a known name is worth to a property that nothing names
-ABBREVIATES = 0.55
-IN_DESCRIPTION = 0.45
-SHORTEST_WORD = 4
+LEFT_OVER = 0.3  # what a column without a known name is worth to the one property that nothing names
+SURE_COLUMNS, LEAST_LETTERS = 3, 4  # columns with a name beside it, and letters in its cells
 FUZZY = 85  # of 100
 MIN_FUZZY = 6
 TRIED_ROWS, TRIED_COLUMNS = 50, 8  # in search of products
@@ -66,6 +64,8 @@ class ColumnMatcher:
         self.reader = reader
         self._labels = [label for label in self._phrases if len(label) >= MIN_FUZZY]
         self._known: dict[str, Mapping[str, float]] = {}
+        self._names: dict[int, PropertyName] = {}
+        self._multiplied: dict[int, Products] = {}
 
     def names_enough(self, alone: Header, full: Header, plans: Sequence[Plan]) -> bool:
         """Tell whether a row names enough of the properties to be the header of their table.
@@ -73,6 +73,8 @@ class ColumnMatcher:
         One name may come from the lines over and under it.
         """
         least = min(MIN_COLUMNS + (len(plans) >= MANY_PROPERTIES), len(plans))
+        if not _can_name(plans):
+            return False
         named = self._named(alone, plans)
         if len(full.names) < max(2, least) or named < max(1, least - 1):
             return False
@@ -83,6 +85,9 @@ class ColumnMatcher:
 
     def match(self, grid: Grid, plans: Sequence[Plan]) -> tuple[Place, ...]:
         """Return which property each column holds; nothing where too few are named."""
+        named = {plan.key for plan in plans if any(self.strength(name, plan) for name in grid.headers)}
+        if len(named) < min(MIN_COLUMNS, len(plans)):
+            return ()
         slots = list(self._slots(grid.headers))
         products = self._products(grid)
         gains = [
@@ -96,16 +101,24 @@ class ColumnMatcher:
             for plan, at, row in zip(plans, best_matching(gains), gains, strict=True)
             if at < len(slots) and row[at] > 0
         ]
-        named = sum(self.strength(grid.headers[place.column], place.plan) > 0 for place in places)
-        if named < min(MIN_COLUMNS, len(plans)):
+        sure = sum(self.strength(grid.headers[place.column], place.plan) > 0 for place in places)
+        if sure < min(MIN_COLUMNS, len(plans)):
             return ()
-        return (*places, *self._shared(grid, places, plans))
+        if not grid.is_ruled and not _can_name(plans):
+            return ()
+        return (*places, *self._shared(grid, places, plans), *self._left_over(grid, places, plans))
 
     def strength(self, header: Segment, plan: Plan) -> float:
         """Return how surely a name means a property, 0 to 1."""
         meanings = self._meanings(header)
-        found = max((meanings.get(key, 0.0) for key in plan.keys), default=0.0)
-        return max(found, _likeness(label_key(header.text), header.text, plan))
+        named = self._name_of(plan)
+        found = max((meanings.get(key, 0.0) for key in named.keys), default=0.0)
+        return found or named.likeness(header.text)
+
+    def _name_of(self, plan: Plan) -> PropertyName:
+        if id(plan) not in self._names:
+            self._names[id(plan)] = PropertyName.of(plan)
+        return self._names[id(plan)]
 
     def _slots(self, headers: Sequence[Segment]) -> Iterator[Slot]:
         """Yield the columns; of a name whose lines name each something else, the lines."""
@@ -161,6 +174,24 @@ class ColumnMatcher:
                     yield Place(place.column, plan, strength * PART_OF_HEADER)
                     break
 
+    def _left_over(self, grid: Grid, places: Sequence[Place], plans: Sequence[Plan]) -> Iterator[Place]:
+        """Yield a last property of words: in the column with the most letters that means nothing else."""
+        taken = {place.plan.key for place in places}
+        missing = [plan for plan in plans if plan.key not in taken]
+        if len(places) < SURE_COLUMNS or len(missing) != 1 or missing[0].concept:
+            return
+        used = {place.column for place in places}
+        letters = {at: self._letters(grid, at) for at in range(len(grid.headers)) if at not in used}
+        best = max(letters, key=lambda at: letters[at], default=None)
+        if best is not None and letters[best] >= LEAST_LETTERS and self.reader.is_free(missing[0]):
+            yield Place(best, missing[0], LEFT_OVER)
+
+    def _letters(self, grid: Grid, column: int) -> float:
+        """Return how many letters a cell of the column has on the average."""
+        cells = [row[column] for row in grid.rows[:JUDGED_ROWS]]
+        texts = [cell.text for cell in cells if cell]
+        return sum(char.isalpha() for text in texts for char in text) / max(len(texts), 1)
+
     def _meanings(self, header: Segment) -> Mapping[str, float]:
         """Return what a name may mean: as a whole, else by the labels in it, else by likeness after OCR."""
         known = self._known.get(header.text)
@@ -184,6 +215,11 @@ class ColumnMatcher:
         )
 
     def _products(self, grid: Grid) -> Products:
+        if id(grid) not in self._multiplied:
+            self._multiplied[id(grid)] = self._multiply(grid)
+        return self._multiplied[id(grid)]
+
+    def _multiply(self, grid: Grid) -> Products:
         """Return the columns that may be quantity, price and amount because one times one is the other."""
         numbers = [[self._number(cell) for cell in row] for row in grid.rows[:TRIED_ROWS]]
         numeric = [at for at in range(len(grid.headers)) if any(row[at] is not None for row in numbers)]
@@ -199,6 +235,11 @@ class ColumnMatcher:
     def _number(self, cell: Segment | None) -> Decimal | None:
         spans = self._spans.of(cell, Kind.MONEY) if cell else ()
         return spans[0].value if len(spans) == 1 else None
+
+
+def _can_name(plans: Sequence[Plan]) -> bool:
+    """Tell whether words over lines can be the header of these properties: not of a single text."""
+    return len(plans) > 1 or any(plan.kind in NUMERIC_KINDS or plan.kind is Kind.DATE for plan in plans)
 
 
 def _units(places: Sequence[Place], plan: Plan) -> Iterator[Place]:
@@ -227,26 +268,6 @@ def line_labels(phrases: Phrases) -> Phrases:
         if kept:
             chosen[label] = kept
     return chosen
-
-
-def _likeness(key: str, text: str, plan: Plan) -> float:
-    """Return how surely a name stands for a property's own: its initials, its abbreviation, a word of it."""
-    words = split_name(plan.leaf.name)
-    if not key or not words:
-        return 0.0
-    initials = "".join(word[0] for word in words)
-    if len(words) > 1 and key == initials:
-        return ABBREVIATES
-    if text.endswith(".") and len(key) >= 2 and _abbreviates(key, "".join(words)):
-        return ABBREVIATES
-    said = split_name(plan.leaf.description or "")
-    return IN_DESCRIPTION if len(key) >= SHORTEST_WORD and key in said and not plan.concept else 0.0
-
-
-def _abbreviates(key: str, name: str) -> bool:
-    """Tell whether the letters of `key` stand in `name` in their order, the first one first."""
-    letters = iter(name)
-    return key[0] == name[0] and all(letter in letters for letter in key)
 
 
 def _has_cents(value: Decimal | None) -> bool:
