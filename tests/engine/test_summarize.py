@@ -130,3 +130,17 @@ def test_a_document_too_long_for_a_model_is_refused_before_it_is_asked(study: Do
 
     with pytest.raises(ModelLimitReached):
         summarize.prompts(context, SummarizeParameters(), ())
+
+
+def test_words_without_height_are_read_all_the_same() -> None:
+    page = document_of(text_pdf("Total 12.00 EUR\n\nThis page was drawn with letters that have no height."))
+    flat = page.pages[0].model_copy(
+        update={
+            "words": tuple(
+                word.model_copy(update={"box": (word.box[0], 50.0, word.box[2], 50.0)})
+                for word in page.pages[0].words
+            )
+        }
+    )
+
+    assert Reader(page.model_copy(update={"pages": (flat,)})).passages

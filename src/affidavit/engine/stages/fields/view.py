@@ -171,8 +171,9 @@ def is_turned(token: Token) -> bool:
 
 
 def word_height(tokens: Sequence[Token]) -> float:
-    """Return the median height of the words, in page units; 1 for a page without words."""
-    return median(token.box[3] - token.box[1] for token in tokens) if tokens else 1.0
+    """Return the median height of the words, in page units; 1 for a page without words, or with flat ones."""
+    height = median(token.box[3] - token.box[1] for token in tokens) if tokens else 1.0
+    return height if height > 0 else 1.0
 
 
 def _type_height(page: Page, tokens: Sequence[Token]) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from itertools import groupby
+from itertools import groupby, pairwise
 
 from affidavit.engine.result import Table
 from affidavit.engine.stages.fields.view import Segment, Token, View, word_height
@@ -30,7 +30,7 @@ def boxed_pairs(tables: Sequence[Table], view: View) -> Iterator[Pair]:
 
 def stacked_pairs(rows: Sequence[Sequence[Segment]]) -> Iterator[Pair]:
     """Yield the short lines that have one right under them, on the same left edge."""
-    for row, following in zip(rows, rows[1:], strict=False):
+    for row, following in pairwise(rows):
         for label in row:
             if not _names(label.tokens):
                 continue
