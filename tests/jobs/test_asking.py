@@ -109,6 +109,14 @@ async def test_refusal_of_one_request_spares_the_others(server: ModelServer, cli
     assert sorted(found, key=str) == ["MODEL_REFUSED", None, None]
 
 
+async def test_reply_longer_than_its_cap_of_tokens_is_not_taken(
+    server: ModelServer, client: ModelClient
+) -> None:
+    server.script = [says("x" * 1000)]
+
+    assert await ask_all(asking(client, Caps()), requests(1, max_tokens=20)) == ["MODEL_LIMIT"]
+
+
 @pytest.mark.parametrize(
     ("caps", "changes"),
     [(Caps(total=timedelta(seconds=0.3)), {}), (Caps(), {"left_seconds": 5.3})],

@@ -27,6 +27,7 @@ log = structlog.get_logger()
 
 ROUNDS: Final = 8  # of a child and what it asks: two a request, and a pipeline of steps has several
 MARGIN: Final = timedelta(seconds=5)  # before the job's deadline, to finish in
+CHARS_PER_TOKEN: Final = 32  # more than any tokenizer packs into one, on average
 MILLION: Final = 1_000_000
 SPENT: Final = "What one job may ask of the language model is spent."
 
@@ -189,6 +190,8 @@ class Asking:
             raise
         metrics.MODEL_SECONDS.observe(time.monotonic() - began)
         self._settle(reply, given, request.max_tokens)
+        if len(reply.text) > CHARS_PER_TOKEN * request.max_tokens:
+            raise model_errors.ModelLimitReached("The language model said more than it was asked for.")
         return reply
 
     def _settle(self, reply: ChatReply, given: int, most: int) -> None:
