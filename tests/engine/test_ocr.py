@@ -170,6 +170,14 @@ def test_tesseract_is_stopped_when_its_time_is_over() -> None:
         hurried.read(printed(*LINES), LANGUAGES)
 
 
+@every_reader
+def test_reading_takes_no_room_on_the_disk(engine: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = engine().read(printed(*LINES), LANGUAGES)
+    monkeypatch.setattr("tempfile.tempdir", "/nowhere")
+    monkeypatch.setenv("TMPDIR", "/nowhere")
+    assert engine().read(printed(*LINES), LANGUAGES) == expected
+
+
 def test_null_engine_reads_nothing_unless_told() -> None:
     assert NullOcr().read(printed(*LINES), LANGUAGES) == []
 

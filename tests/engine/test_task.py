@@ -87,6 +87,15 @@ class Work:
             (folder / "pages" / name).write_bytes((self.folder / name).read_bytes())
 
 
+@pytest.mark.parametrize("file", ["page-0002.json.zst", "result.json.zst"])
+def test_a_full_disk_is_told_as_such_and_no_page_takes_the_blame(tmp_path, file):
+    (tmp_path / file).symlink_to("/dev/full")
+    work = Work(tmp_path, read_request(spec=spec(allow_partial=True)), THREE_PAGES)
+    assert work.messages[-1]["code"] == "STORAGE_UNAVAILABLE"
+    assert work.messages[-1]["retryable"] is True
+    assert "page_failed" not in {message["type"] for message in work.messages}
+
+
 def test_document_of_one_batch_is_read_and_finished(tmp_path):
     work = Work(tmp_path / "w", read_request(), THREE_PAGES)
 

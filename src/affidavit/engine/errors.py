@@ -28,6 +28,7 @@
      │   ├─ OcrFailed           OCR_FAILED
      │   ├─ PageFailed          PAGE_FAILED
      │   └─ PagesFailed         PAGES_FAILED
+     ├─ NoRoom              STORAGE_UNAVAILABLE
      └─ ModelError          a language model was to answer, and did not
          ├─ ModelNotConfigured  MODEL_NOT_CONFIGURED
          ├─ ModelUnavailable    MODEL_UNAVAILABLE
@@ -42,6 +43,7 @@ Messages are public: they never contain text of the document or of an inner exce
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -271,6 +273,18 @@ class OcrUnavailable(ReadingError):
 
     def __init__(self, engine: str, reason: str) -> None:
         super().__init__(f"The OCR engine '{engine}' cannot be used here: {reason}.")
+
+
+class NoRoom(EngineError):
+    """The disk of this machine is full: nothing that a page or its reader could do about."""
+
+    code = "STORAGE_UNAVAILABLE"
+    category = Category.INTERNAL
+    retryable = True
+    errnos: ClassVar = frozenset({errno.ENOSPC, errno.EDQUOT})
+
+    def __init__(self) -> None:
+        super().__init__("There was no room on the worker's disk. Try again later.")
 
 
 class OcrFailed(ReadingError):

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 
 from affidavit.engine import ocr as readers
 from affidavit.engine import operations
-from affidavit.engine.errors import EngineError, ModelLimitReached, PageFailed
+from affidavit.engine.errors import EngineError, ModelLimitReached, NoRoom, PageFailed
 from affidavit.engine.hearing import Asked, Hearing, judge
 from affidavit.engine.model import ModelRequest, Replies
 from affidavit.engine.offsets import PAGE_SEPARATOR, page_offsets
@@ -89,6 +89,8 @@ class OpenedDocument:
         except EngineError as error:
             error.page = error.page or number
             raise
+        except OSError as error:
+            raise NoRoom if error.errno in NoRoom.errnos else PageFailed("OSError", page=number) from error
         except Exception as error:  # one page must not take the others with it
             raise PageFailed(type(error).__name__, page=number) from error
 

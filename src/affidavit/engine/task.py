@@ -15,7 +15,7 @@ from typing import Any, Final
 import pymupdf
 
 from affidavit.engine import pipeline
-from affidavit.engine.errors import EngineError, PagesFailed
+from affidavit.engine.errors import EngineError, NoRoom, PagesFailed
 from affidavit.engine.hearing import Asked
 from affidavit.engine.model import ModelReply, Replies
 from affidavit.engine.ocr import warming
@@ -44,9 +44,9 @@ def run(request: Mapping[str, Any], document: int | None, workspace: Path, emit:
                 assert source is not None
                 Reading(spec, output, emit).run(request, source)
             case "prompt":
-                prompt(Context(_stored(request, output), spec, source), _replies(request), output, emit)
+                prompt(_context(request, spec, source, output), _replies(request), output, emit)
             case "finish":
-                context = Context(_stored(request, output), spec, source)
+                context = _context(request, spec, source, output)
                 finish(context, output, emit, _replies(request), _asked(request))
             case kind:
                 raise ValueError(f"no task is of kind {kind}")
@@ -82,7 +82,9 @@ class Reading:
                 self._read(opened, number, keeps=is_whole)
         if is_whole:
             document = self._document(opened, batch)
-            finish(Context(document, self.spec, source), self.output, self.emit)
+            finish(
+                Context(document, self.spec, source, _others(request, self.output)), self.output, self.emit
+            )
 
     def _document(self, opened: OpenedDocument, batch: list[int]) -> Document:
         lost = {error.page for error in self.failed}
@@ -99,6 +101,8 @@ class Reading:
     def _read(self, opened: OpenedDocument, number: int, *, keeps: bool) -> None:
         try:
             reading = opened.read_page(number)
+        except NoRoom:
+            raise  # the page is not to blame, and the others would fare no better
         except EngineError as error:
             self._fail(number, error)
             return
@@ -213,11 +217,20 @@ def _asked(request: Mapping[str, Any]) -> Asked | None:
     return None if asked is None else Asked.model_validate(asked)
 
 
+def _context(request: Mapping[str, Any], spec: Spec, source: Source | None, output: Output) -> Context:
+    return Context(_stored(request, output), spec, source, _others(request, output))
+
+
+def _others(request: Mapping[str, Any], output: Output) -> tuple[Document, ...]:
+    return tuple(_stored(other, output) for other in request.get("others", ()))
+
+
 def _stored(request: Mapping[str, Any], output: Output) -> Document:
+    folder = request.get("folder", "pages")
     return Document(
         media_type=request["media_type"],
         page_count=request["page_count"],
-        pages=tuple(output.read_page(number) for number in request["pages"]),
+        pages=tuple(output.read_page(number, folder) for number in request["pages"]),
         failed=tuple(PageError.model_validate(error) for error in request["failed"]),
     )
 

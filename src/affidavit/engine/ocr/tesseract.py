@@ -6,7 +6,9 @@ import functools
 import hashlib
 import importlib
 import importlib.util
+import io
 import re
+import subprocess
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +34,8 @@ MOST_SIDE = 32_000  # pixels; Tesseract refuses a side of more than 32767
 PAGE_TIMEOUT = timedelta(seconds=60)
 DEFAULT_DPI = 200  # what pages are rendered at; without it Tesseract guesses
 WORD_LEVEL = "5"
+HEADER = "level\t"  # begins the table of words, also that of a blank page
+NAME = OcrEngineName.TESSERACT.value
 OSD_EVEN = 1.5  # Tesseract's score, a log ratio without a top, at which its verdict counts as even
 
 
@@ -39,10 +43,10 @@ class TesseractOcr:
     """Tesseract behind the OCR port.
 
     `languages` are those whose models decide `version` and `models`; any installed language can
-    be read. Not for two threads at once: pytesseract keeps its command in a module variable.
+    be read.
     """
 
-    name: str = OcrEngineName.TESSERACT.value
+    name: str = NAME
 
     def __init__(self, languages: tuple[str, ...] = ("eng",), *, timeout: timedelta = PAGE_TIMEOUT) -> None:
         self._languages = languages
@@ -80,21 +84,11 @@ class TesseractOcr:
         return [_scaled(word, scale) for word in _words(table)]
 
     def _recognise(self, image: Image.Image, languages: tuple[str, ...]) -> str:
-        library = _configured(self._installation(languages))
-        try:
-            table: str = library.image_to_data(
-                _as_netpbm(image),
-                lang="+".join(languages),
-                config=f"--dpi {_dpi(image)}",
-                timeout=self._timeout.total_seconds(),
-            )
-        except library.TesseractError as error:
-            raise OcrFailed(self.name, f"it ended with status {error.status}") from error
-        except RuntimeError as error:  # pytesseract's word for a timeout
-            limit = self._timeout.total_seconds()
-            raise OcrFailed(self.name, f"the page took longer than {limit:.0f} s") from error
-        except (OSError, SystemExit) as error:  # SystemExit: a version that it cannot parse
-            raise OcrUnavailable(self.name, "its program could not be started") from error
+        """Return the table of words. Raises OcrFailed, also for one that breaks off."""
+        arguments = ["-l", "+".join(languages), "tsv"]
+        table = _run(self._installation(languages), image, arguments, self._timeout)
+        if not (table.startswith(HEADER) and table.endswith("\n")):
+            raise OcrFailed(self.name, "its answer broke off")
         return table
 
     def _installation(self, languages: tuple[str, ...]) -> Installation:
@@ -120,25 +114,38 @@ def orientation_by(image: Image.Image) -> tuple[int, float]:
     installation = next((each for each in installations() if each.has_orientation), None)
     if installation is None:
         return 0, 0.0
-    library = _configured(installation)
     try:
-        found = library.image_to_osd(
-            _as_netpbm(image),
-            config=f"--dpi {_dpi(image)}",
-            output_type=library.Output.DICT,
-            timeout=PAGE_TIMEOUT.total_seconds(),
-        )
-    except (library.TesseractError, RuntimeError, OSError):  # too few characters, most often
+        found = _pytesseract().osd_to_dict(_run(installation, image, ["--psm", "0"], PAGE_TIMEOUT))
+    except (OcrFailed, OcrUnavailable, IndexError):  # too few characters, most often
         return 0, 0.0
     sure = float(found.get("orientation_conf", 0.0))
     return int(found.get("rotate", 0)) % 360, sure / (sure + OSD_EVEN)
 
 
-def _configured(installation: Installation) -> Any:
-    library = _pytesseract()
-    library.tesseract_cmd = str(installation.binary)
-    library.environ = installation.environment()
-    return library
+def _run(installation: Installation, image: Image.Image, arguments: list[str], limit: timedelta) -> str:
+    """Return what the program says of an image. Raises OcrFailed, OcrUnavailable.
+
+    Over pipes: pytesseract's own runner goes by temporary files, and on a full disk Tesseract leaves an
+    empty one and ends well, which reads as a page without words.
+    """
+    command = [str(installation.binary), "stdin", "stdout", "--dpi", str(_dpi(image)), *arguments]
+    try:
+        done = subprocess.run(
+            command,
+            input=_as_netpbm(image),
+            capture_output=True,
+            timeout=limit.total_seconds(),
+            env=installation.environment(),
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        seconds = limit.total_seconds()
+        raise OcrFailed(NAME, f"the page took longer than {seconds:.0f} s") from error
+    except OSError as error:
+        raise OcrUnavailable(NAME, "its program could not be started") from error
+    if done.returncode:
+        raise OcrFailed(NAME, f"it ended with status {done.returncode}")
+    return done.stdout.decode(errors="replace")
 
 
 def _pytesseract() -> Any:
@@ -147,11 +154,11 @@ def _pytesseract() -> Any:
     return importlib.import_module("pytesseract.pytesseract")
 
 
-def _as_netpbm(image: Image.Image) -> Image.Image:
-    """Return a copy that pytesseract writes uncompressed: as PNG it costs 0.1 to 0.3 s a page."""
-    plain = image.convert("L") if image.mode != "L" else image.copy()
-    plain.format = "PPM"
-    return plain
+def _as_netpbm(image: Image.Image) -> bytes:
+    """Return the image uncompressed: as PNG it costs 0.1 to 0.3 s a page."""
+    content = io.BytesIO()
+    image.convert("L").save(content, "PPM")
+    return content.getvalue()
 
 
 def _dpi(image: Image.Image) -> int:
