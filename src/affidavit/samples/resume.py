@@ -86,7 +86,7 @@ def tables() -> bytes:
     ]
     y = sheet.pairs(MARGIN, 96, facts, gap=80, style=Style(10, "tiro"))
     sheet.text(MARGIN, y + 18, "Work experience", Style(12, "tibo"))
-    columns = [Column("Period", 100), Column("Position", 190), Column("Employer", 193)]
+    columns = [Column("Period", 100), Column("Job title", 190), Column("Employer", 193)]
     rows = [[job["period"], job["job_title"], job["employer"]] for job in TABLES["experience"]]
     y = sheet.table(MARGIN, y + 28, columns, rows, Rules.GRID)
     sheet.text(MARGIN, y + 30, "Education", Style(12, "tibo"))

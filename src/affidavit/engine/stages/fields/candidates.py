@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from statistics import median
 
 from affidavit.engine.schema import Leaf
 from affidavit.engine.stages.fields.addresses import grown_address
@@ -28,6 +29,7 @@ PARTY_LABEL = 0.75  # what stands by a party's label may also be its number or i
 WEAK_LABEL = 0.85  # under it a label may also mean something else
 TITLED = 0.95  # a weak label behind the title that completes it
 MIN_TITLE = 5  # letters
+LARGER_VALUE = 1.2  # than its label in the corner of a box
 FREE_TEXT_FIT = 0.8  # any words fit a text; a label must do the proving
 
 
@@ -56,10 +58,11 @@ class Finder:
     def candidates(self, plan: Plan) -> list[Candidate]:
         """Return the best candidates for a leaf, best first, one per place."""
         best: dict[tuple[str, int], Candidate] = {}
+        keys = plan.keys
         for hit in self._hits:
-            strength = self._strength(hit, plan)
-            if strength <= 0:
+            if hit.strength(keys) <= 0:
                 continue
+            strength = self._strength(hit, plan)
             for span, place in self._near(hit, plan):
                 score = strength * place * span.fit * self._penalty(span) * reading_confidence(span)
                 known = best.get(span.place)
@@ -130,6 +133,8 @@ class Finder:
             return
         place = 0.95
         for segment in self._right_of(hit):
+            if plan.kind in WORDY and not hit.has_colon and self._is_label(segment):
+                return  # labels side by side, each over its own value
             if self._starts_with_label(segment) and not self._spans.of(segment, plan.kind):
                 place *= 0.35
             for span in self._values(segment, plan, 0):
@@ -151,7 +156,7 @@ class Finder:
             for segment in row.segments:
                 if not _is_under(hit, segment, height):
                     continue
-                if self._starts_with_label(segment):
+                if self._starts_with_label(segment) and not _is_small_print(hit, segment):
                     place *= 0.4
                 for span in self._values(segment, plan, 0):
                     yield span, place
@@ -174,6 +179,10 @@ class Finder:
 
     def _starts_with_label(self, segment: Segment) -> bool:
         return any(hit.start <= 1 for hit in self._labelled.get(id(segment), ()))
+
+    def _is_label(self, segment: Segment) -> bool:
+        hits = self._labelled.get(id(segment), ())
+        return any(hit.start == 0 and hit.end == len(segment.text) for hit in hits)
 
     def _is_next(self, hit: Hit, span: Span) -> bool:
         between = span.segment.text[hit.value_start : span.start]
@@ -242,6 +251,12 @@ def _may_announce(hit: Hit) -> bool:
         return True
     before = hit.segment.text[: hit.start].rstrip()
     return len(hit.segment.tokens) < PROSE and (not before or before[-1] in BREAKS)
+
+
+def _is_small_print(hit: Hit, segment: Segment) -> bool:
+    """Tell whether a label is set smaller than what stands under it, as in the boxes of forms."""
+    label, value = (median(t.box[3] - t.box[1] for t in each.tokens) for each in (hit.segment, segment))
+    return value >= LARGER_VALUE * label
 
 
 def _goes_on(hit: Hit) -> bool:

@@ -95,6 +95,8 @@ def labels_in(segment: Segment, phrases: Phrases) -> list[Hit]:
     taken: set[int] = set()
     hits = []
     for first, last in _windows(len(words)):
+        if spelled[first] == "%" and first and spelled[first - 1].isdigit():
+            continue  # it belongs to the number: of "19 % VAT" the label is "VAT"
         keys = phrases.get("".join(spelled[first : last + 1])) or _compound(
             spelled[first : last + 1], phrases
         )
