@@ -47,6 +47,12 @@ class Belonging:
     def parties(self) -> list[Party]:
         return find_parties(self._view, self.by_row, self._keys, self._sides)
 
+    @property
+    def addressees(self) -> list[Party]:
+        """The parties that are surely not the one who issues the document."""
+        issuer = self._sides[0]
+        return [each for each in self.parties if each.roles and each.role(issuer) < max(each.roles.values())]
+
     @cached_property
     def _headings(self) -> dict[int, list[tuple[str, Hit]]]:
         """The labels of parties, by row."""

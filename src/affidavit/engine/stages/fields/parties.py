@@ -71,17 +71,20 @@ def find_blocks(view: View, hits: HitsByRow) -> list[Party]:
     return [party for party in found if party]
 
 
-def find_letterhead(view: View, hits: HitsByRow, *, is_person: bool = False) -> Span | None:
+def find_letterhead(
+    view: View, hits: HitsByRow, others: Sequence[Party] = (), *, is_person: bool = False
+) -> Span | None:
     """Return who heads the first page: the name that is largest, first, and of a company's legal form.
 
-    A person's name has no legal form. The span's fit is how much the line looks like a letterhead.
+    The names of `others` are theirs. A person's name has no legal form. The span's fit is how much the line looks like a letterhead.
     """
     best: Span | None = None
+    taken = {id(party.parts["name"].segment) for party in others if "name" in party.parts}
     for segment in view.segments:
         page = view.pages[segment.page]
         if segment.page != view.segments[0].page or segment.box[1] > TOP * page.height:
             break
-        if not _looks_like_name(segment, hits):
+        if id(segment) in taken or not _looks_like_name(segment, hits):
             continue
         fit = HEADED
         fit += FORMED if has_legal_form(segment.text) and not is_person else 0.0

@@ -100,7 +100,8 @@ class Sources:
         is_name = party_part(plan) == "name" or plan.leaf.name == issuer
         if not is_name or not (issuer in asked or (is_person and issuer in (SELLER, "name"))):
             return []
-        letterhead = find_letterhead(self._view, self._belonging.by_row, is_person=is_person)
+        others = self._belonging.addressees
+        letterhead = find_letterhead(self._view, self._belonging.by_row, others, is_person=is_person)
         return [_candidate(letterhead, letterhead.fit)] if letterhead else []
 
     def _country_of(self, party: Party, role: float) -> Iterator[Candidate]:
