@@ -278,6 +278,26 @@ def test_step_for_the_parts_of_a_split_cites_the_whole_document(stack: Stack, pa
         assert result["markdown"][start:end] == citation["quote"]
 
 
+def test_schema_of_several_documents_is_made_of_what_earlier_jobs_have_read(stack: Stack) -> None:
+    bills = [
+        "Invoice number: A-1\nTotal: 1.00 EUR",
+        "Invoice number: B-2\nTotal: 2.00 EUR\nDue date: 1 May 2026",
+    ]
+    first, second = (asked(stack, "/v1/parse", {"source": {"text": bill}}) for bill in bills)
+    body = {"source": {"job_id": first["id"]}, "job_ids": [second["id"]]}
+
+    job = asked(stack, "/v1/schema", body)
+
+    schema = result_of(stack, job)["generated"]["json_schema"]
+    alone = asked(stack, "/v1/schema", {"source": {"job_id": first["id"]}})
+    of_one = result_of(stack, alone)["generated"]["json_schema"]
+    assert set(schema["properties"]) - set(of_one["properties"]) == {"due_date"}
+    (read,) = stack.rows("SELECT sum(pages_read) AS pages FROM job_tasks WHERE job_id = $1", job["id"])
+    assert read["pages"] == 0
+    stack.client.delete(f"/v1/jobs/{second['id']}/content").raise_for_status()
+    assert stack.client.post("/v1/schema", json=body).json()["code"] == "SOURCE_GONE"
+
+
 def test_process_of_the_api_loads_no_reader_of_documents() -> None:
     """Parameters are judged at the door by shapes alone."""
     code = f"import sys, affidavit.app; print([name for name in {READERS} if name in sys.modules])"

@@ -21,6 +21,7 @@ NAMES_NOTHING = {"last_event_id": "the number of an event of the job in the path
 KINDS: Mapping[str, str] = {
     "job_id": "job_id",
     "parent_id": "job_id",
+    "job_ids": "job_id",
     "file_id": "file_id",
     "endpoint_id": "endpoint_id",
     "delivery_id": "delivery_id",
@@ -68,7 +69,18 @@ def _with_templates() -> Iterator[tuple[tuple[str, str], Any]]:
     yield ("POST /v1/jobs", "items.steps.template"), {"items": [piped]}
 
 
-BODIES: Mapping[tuple[str, str], Any] = {**dict(_submissions()), **dict(_with_templates())}
+def _with_others() -> Iterator[tuple[tuple[str, str], Any]]:
+    """Yield the submissions that name further documents, by the jobs that read them."""
+    text = {"source": {"text": "mine"}}
+    schema = {"operation": "schema", "job_ids": [NAMED]}
+    yield ("POST /v1/schema", "job_ids"), {**text, "job_ids": [NAMED]}
+    yield ("POST /v1/pipeline", "steps.job_ids"), {**text, "steps": [schema]}
+    yield ("POST /v1/jobs", "items.job_ids"), {"items": [{**text, **schema}]}
+    piped = {**text, "operation": "pipeline", "steps": [schema]}
+    yield ("POST /v1/jobs", "items.steps.job_ids"), {"items": [piped]}
+
+
+BODIES: Mapping[tuple[str, str], Any] = dict([*_submissions(), *_with_templates(), *_with_others()])
 # What else has to be in a request that names its object in the path.
 BESIDES: Mapping[str, Any] = {
     "PUT /v1/templates/{template}": {"schema": {"total": "number"}},

@@ -206,7 +206,8 @@ FILES: Final = (
 def _offered(entry: Entry) -> Endpoint:
     """Describe the endpoint of an operation that takes parameters."""
     offer = OFFERS[entry.operation]
-    example = {**examples.NO_RESULT, "operation": entry.operation.value, entry.member: outcome_of(entry.operation)}
+    own = {"operation": entry.operation.value, entry.member: outcome_of(entry.operation)}
+    example = {**examples.NO_RESULT, **own}
     return Endpoint(
         "POST",
         offer.path,

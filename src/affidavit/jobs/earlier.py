@@ -11,6 +11,7 @@ from typing import Final
 
 import asyncpg
 
+from affidavit.engine.operations import other_jobs
 from affidavit.engine.spec import Options
 from affidavit.errors import Conflict, FieldError, Gone, NotFound, RequestInvalid
 from affidavit.infra.db import Database, scoped
@@ -35,6 +36,8 @@ async def resolve(db: Database, environment_id: str, submission: Submission) -> 
     Options of reading that the caller set stay as they are. Raises NotFound; Gone SOURCE_GONE; Conflict
     JOB_NOT_FINISHED for a job that has not fetched its document yet; RequestInvalid for a batch.
     """
+    for job_id in other_jobs(submission.operation, submission.parameters):
+        _require_end(await _job(db, environment_id, job_id))
     source = submission.source
     if not isinstance(source, JobRef):
         return submission
@@ -61,6 +64,16 @@ async def _job(db: Database, environment_id: str, job_id: str) -> asyncpg.Record
             f"source.job_id {message}.", errors=[FieldError("/source/job_id", message, "batch")]
         )
     return row
+
+
+def _require_end(row: asyncpg.Record) -> None:
+    """Refuse a job whose document cannot be looked at, or not yet."""
+    _document(row)
+    if JobStatus(row["status"]) is not JobStatus.COMPLETED:
+        raise Conflict(
+            "The earlier job has not completed, so its pages are not all there. Wait for its end.",
+            code="JOB_NOT_FINISHED",
+        )
 
 
 def _document(row: asyncpg.Record) -> SourceRef:

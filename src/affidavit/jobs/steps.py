@@ -16,7 +16,7 @@ from affidavit.documents import references
 from affidavit.engine.errors import EngineError
 from affidavit.engine.media import HEAD_BYTES, media_type_of
 from affidavit.engine.ocr import programs
-from affidavit.engine.operations import needs_source
+from affidavit.engine.operations import needs_source, other_jobs
 from affidavit.engine.spec import Limits, OcrOptions, Operation, Options, Spec, select_pages
 from affidavit.infra import metrics
 from affidavit.infra.blobs import BlobStore
@@ -26,7 +26,7 @@ from affidavit.infra.ids import new_id
 from affidavit.infra.profile import PARSE, Profile
 from affidavit.infra.queue import Doorbell
 from affidavit.infra.sandbox import Ending, Outcome, SandboxHost, Walls
-from affidavit.jobs import execution, verdict
+from affidavit.jobs import execution, others, verdict
 from affidavit.jobs.asking import Asking, Models, model_for
 from affidavit.jobs.claim import Claim, ExecutionPolicy, SourceDocument, StoredBlob
 from affidavit.jobs.ending import private_reading_key
@@ -120,6 +120,8 @@ class Steps:
         if not reading.is_accounted:
             profile = _profile(spec.options.ocr)
             request = self._read_request(spec, sorted(have), finishes=reading.finishes)
+            if request["finish"]:
+                request |= await self._others(spec)
             outcome = await self._run_child(request, reading, profile)
             if outcome.failure is not None:
                 await reading.flush()
@@ -196,6 +198,7 @@ class Steps:
             "pages": good,
             "failed": failed,
             "filename": None if held.document is None else held.document.filename,
+            **await self._others(spec),
         }
         if self.shop.models is not None and (model := self._model(spec)) is not None:
             asking = Asking(self.shop.models, model, spec, held)
@@ -237,6 +240,17 @@ class Steps:
                 "child.ended", **_ids(held), ending=outcome.ending, signal=outcome.signal, at=outcome.trace
             )
         return outcome
+
+    async def _others(self, spec: Spec) -> dict[str, object]:
+        """Put further documents where the child looks, and return what to tell it of them."""
+        shop, job_ids = self.shop, other_jobs(spec.operation, spec.parameters)
+        if not job_ids:
+            return {}
+        return {
+            "others": await others.put(
+                shop.db, shop.blobs, self.workspace, self.held, job_ids, shop.limits, shop.engine_versions
+            )
+        }
 
     async def _document(self) -> Path | None:
         """Put the file where the child is given it, if it needs it: to read, or to finish some operations."""

@@ -49,9 +49,11 @@ class Workspace:
         await blobs.materialize(environment_id, sha256, self.document)
         return self.document
 
-    async def put_pages(self, blobs: BlobStore, environment_id: str, pages: Mapping[int, str]) -> set[int]:
+    async def put_pages(
+        self, blobs: BlobStore, environment_id: str, pages: Mapping[int, str], name: str = "pages"
+    ) -> set[int]:
         """Copy pages that were read before to where the child looks; return those that are gone."""
-        folder = self.inner / "pages"
+        folder = self.inner / name
         folder.mkdir()
         gate = asyncio.Semaphore(COPIES_AT_ONCE)
 

@@ -114,6 +114,15 @@ def needs_model(operation: Operation, parameters: Mapping[str, Any]) -> bool:
     return entry.needs_model or any(needs_model(Operation(step["operation"]), step) for step in steps)
 
 
+def other_jobs(operation: Operation, parameters: Mapping[str, Any]) -> list[str]:
+    """Return the ids of earlier jobs whose documents are needed too, each once, in their order."""
+    named = list(parameters.get("job_ids", ())) if operation is Operation.SCHEMA else []
+    steps = parameters.get("steps", ()) if operation is Operation.PIPELINE else ()
+    for step in steps:
+        named += other_jobs(Operation(step["operation"]), step)
+    return list(dict.fromkeys(named))
+
+
 def served() -> tuple[Operation, ...]:
     """Return the operations that can be asked for."""
     return Operation.PARSE, Operation.EXTRACT, *_BY_OPERATION

@@ -10,6 +10,7 @@ from affidavit.engine.result import Citation, Value
 from affidavit.engine.spec import Frozen
 
 MAX_EXAMPLES = 50
+MAX_DOCUMENTS = 20  # beside the one that is the source
 MAX_PROMPT = 4000
 
 JsonObject = dict[str, Any]
@@ -22,6 +23,13 @@ class GenerateParameters(Frozen):
     language model. `extend` are schemas that were generated before, of other documents of the kind.
     """
 
+    job_ids: Annotated[
+        tuple[Annotated[str, Field(max_length=100)], ...],
+        Field(
+            max_length=MAX_DOCUMENTS,
+            description="Earlier jobs, whose documents are looked at too; they are not read again.",
+        ),
+    ] = ()
     examples: Annotated[
         tuple[JsonObject, ...],
         Field(max_length=MAX_EXAMPLES, description="Objects as the data should look; types follow them."),
