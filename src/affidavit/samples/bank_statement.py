@@ -106,8 +106,9 @@ def union() -> bytes:
     sheet.text(sheet.width / 2, 60, "Millbrook Credit Union", Style(17, "tibo"), Align.CENTRE)
     sheet.text(sheet.width / 2, 76, "Owned by its members since 1974", Style(9, "tiit"), Align.CENTRE)
     sheet.rule(90)
-    sheet.lines(MARGIN, 116, ["Account name: Jonas Petersen", "IBAN: GB33 BUKB 2020 1555 5555 55"])
-    sheet.lines(330, 116, ["SWIFT: BUKBGB22", "Statement no.: 2026-01"])
+    sheet.text(sheet.width / 2, 108, "Statement of account", Style(11, "tibo"), Align.CENTRE)
+    sheet.lines(MARGIN, 126, ["Account name: Jonas Petersen", "IBAN: GB33 BUKB 2020 1555 5555 55"])
+    sheet.lines(330, 126, ["SWIFT: BUKBGB22", "Statement no.: 2026-01"])
     boxes = (
         ("From", "1 Jan 2026"),
         ("To", "31 Jan 2026"),
@@ -116,7 +117,7 @@ def union() -> bytes:
         ("New balance", "1,995.12"),
     )
     for number, (label, value) in enumerate(boxes):
-        sheet.box(MARGIN + 97 * number, 152, 95, 32, label, value)
+        sheet.box(MARGIN + 97 * number, 158, 95, 32, label, value)
     rows = [_row(booking, "%d %b %Y") for booking in UNION["transactions"]]
     sheet.table(MARGIN, 212, _COLUMNS, rows, Rules.LINES, step=22)
     sheet.text(

@@ -9,7 +9,7 @@ from affidavit.samples.sheet import BOLD, MARGIN, SMALL, Align, Column, Rules, S
 EXPORT: dict[str, Any] = {
     "reference_number": "26IE4471820AB99310",
     "declaration_date": "2026-05-07",
-    "procedure": "1000",
+    "procedure_code": "1000",
     "exporter": "Galway Wool Mills Ltd",
     "importer": "Fjord Outfitters AS",
     "declarant": "Shannon Freight Agents",
@@ -39,7 +39,7 @@ EXPORT: dict[str, Any] = {
 IMPORT: dict[str, Any] = {
     "reference_number": "IM-2026-008871",
     "declaration_date": "2026-08-26",
-    "procedure": "4000",
+    "procedure_code": "4000",
     "exporter": "Hoshino Ceramics Co., Ltd.",
     "importer": "Table & Hearth GmbH",
     "declarant": "Rheinzoll Spedition",

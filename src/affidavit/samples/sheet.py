@@ -15,6 +15,8 @@ GREY = (0.42, 0.42, 0.45)
 BLUE = (0.10, 0.24, 0.45)
 PALE = (0.93, 0.94, 0.96)
 
+CROSS, BOX = "\u2718", "\u274f"
+
 Colour = tuple[float, float, float]
 Pairs = Iterable[tuple[str, str]]
 
@@ -111,11 +113,10 @@ class Sheet:
         self.lines(x + 6, y + 23, value.split("\n"), Style(size=10))
 
     def tick(self, x: float, y: float, label: str, *, is_set: bool) -> None:
-        """Draw a check box, crossed or empty, with its label to the right."""
-        self._page.draw_rect((x, y - 8, x + 9, y + 1), width=0.8)
-        if is_set:
-            self._page.draw_line((x + 1.5, y - 6.5), (x + 7.5, y - 0.5), width=1.1)
-            self._page.draw_line((x + 7.5, y - 6.5), (x + 1.5, y - 0.5), width=1.1)
+        """Set a check box in the signs of a symbol font, as word processors do, with its label behind it."""
+        writer = pymupdf.TextWriter(self._page.rect)
+        writer.append((x, y), CROSS if is_set else BOX, font=pymupdf.Font("zadb"), fontsize=11)
+        writer.write_text(self._page)
         self.text(x + 14, y, label)
 
     def fill(self, x: float, y: float, width: float, height: float, colour: Colour = PALE) -> None:

@@ -56,6 +56,8 @@ class Weigher:
     def _whose(self, candidate: Candidate, plan: Plan) -> float:
         """Return what is left of a score when the value may belong to someone or something else."""
         label = candidate.label
+        if plan.kind is Kind.PARTY and label is not None and label.strength((plan.key,)) >= WEAK_LABEL:
+            return 1.0  # the leaf's own label names the party, wherever it stands
         if plan.party:
             return self._belonging.affinity(candidate, plan.party)
         is_vague = label is not None and label.strength(plan.keys) < WEAK_LABEL
