@@ -75,6 +75,7 @@ class KeptReader:
     def __init__(self, engine: OcrEngine, folder: Path) -> None:
         self._engine = engine
         self._folder = folder
+        self._module = type(engine).__module__.removeprefix("affidavit.")
 
     @property
     def name(self) -> str:
@@ -95,7 +96,7 @@ class KeptReader:
 
     def read(self, image: Image.Image, languages: tuple[str, ...]) -> list[OcrWord]:
         seen = hashlib.sha256(f"{image.mode}{image.size}{languages}{self.version}".encode() + image.tobytes())
-        path = self._folder / f"ocr-{seen.hexdigest()[:24]}.{code_of(('engine.ocr.choice',))}.json"
+        path = self._folder / f"ocr-{seen.hexdigest()[:24]}.{code_of((self._module,))}.json"
         if path.exists():
             return [OcrWord(**{**word, "box": tuple(word["box"])}) for word in json.loads(path.read_bytes())]
         words = self._engine.read(image, languages)
@@ -132,8 +133,8 @@ def _imports(path: Path) -> Iterable[str]:
     for node in ast.walk(ast.parse(path.read_text("utf-8"))):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("affidavit."):
             module = (node.module or "").removeprefix("affidavit.")
-            yield module
-            yield from (f"{module}.{alias.name}" for alias in node.names)
+            names = [f"{module}.{alias.name}" for alias in node.names]
+            yield from (name if _file(name) else module for name in names)
 
 
 def _file(name: str) -> Path | None:
