@@ -75,10 +75,11 @@ class LabelReader:
                 yield plan, Candidate(span, strength * span.fit * reading_confidence(span), hit)
 
     def _values(self, hit: Hit, plan: Plan) -> Iterator[Span]:
-        behind = hit.segment.text[hit.value_start :].strip()
-        if behind:
+        """Yield what stands behind a label's colon, else right of a label that stands alone."""
+        is_alone = hit.start == 0 and not hit.segment.text[hit.value_start :].strip()
+        if hit.has_colon and not is_alone:
             places = [(hit.segment, hit.value_start)]
-        elif hit.has_colon:
+        elif is_alone:
             places = [(segment, 0) for segment in self._right_of(hit)]
         else:
             return

@@ -18,7 +18,9 @@ from affidavit.engine.stages.fields.grids import Grid
 from affidavit.engine.stages.fields.headers import Header, lines_of
 from affidavit.engine.stages.fields.labels import Phrases, labels_in
 from affidavit.engine.stages.fields.lexicon import (
+    ARTICLE_NUMBER,
     BY_KEY,
+    DESCRIPTION,
     LINE_AMOUNT,
     POSITION,
     QUANTITY,
@@ -34,10 +36,13 @@ from affidavit.engine.stages.fields.view import Segment, View
 
 MIN_COLUMNS = 2  # a table that names only one of several properties is another table
 MANY_PROPERTIES = 4  # of which a row of text must name one more
+LEAST_SURE = 0.7  # of each of two names
+LONGEST_NAME = 10  # words over a column; more explain
 PART_OF_HEADER = 0.9  # a label that is only a part of a header
 EMPTY_COLUMN = 0.5
 MOSTLY = 0.6  # of the rows; a discount may change single ones
 MULTIPLIES = 0.6  # what price times quantity is worth to a column, beside its header's 1.0
+AS_CODE = 0.5  # of "Article" over codes
 LAST_AMOUNT = 0.3  # what it is worth to an amount to be the last of the money columns
 LEFT_OVER = 0.3  # what a column without a known name is worth to the one property that nothing names
 SURE_COLUMNS, LEAST_LETTERS = 3, 4  # columns with a name beside it, and letters in its cells
@@ -48,6 +53,7 @@ JUDGED_ROWS = 200  # by which a column is judged
 TOLERANCE = Decimal("0.02")
 
 _IN_LINES = frozenset({Scope.LINE, Scope.PARTY})
+_CODE = re.compile(r"(?=\S*\d)[\w./-]{4,}")
 _AMOUNT = re.compile(r"-?\d+[.,]\d\d")
 
 Slot = tuple[int, int | None, Segment]  # a column, maybe one line of it, and its name
@@ -101,8 +107,10 @@ class ColumnMatcher:
             for plan, at, row in zip(plans, best_matching(gains), gains, strict=True)
             if at < len(slots) and row[at] > 0
         ]
-        sure = sum(self.strength(grid.headers[place.column], place.plan) > 0 for place in places)
-        if sure < min(MIN_COLUMNS, len(plans)):
+        sure = [self.strength(grid.headers[place.column], place.plan) for place in places]
+        if sum(each > 0 for each in sure) < min(MIN_COLUMNS, len(plans)) or sum(sure) < LEAST_SURE * min(
+            2, len(plans)
+        ):
             return ()
         if not grid.is_ruled and not _can_name(plans):
             return ()
@@ -110,10 +118,7 @@ class ColumnMatcher:
 
     def strength(self, header: Segment, plan: Plan) -> float:
         """Return how surely a name means a property, 0 to 1."""
-        meanings = self._meanings(header)
-        named = self._name_of(plan)
-        found = max((meanings.get(key, 0.0) for key in named.keys), default=0.0)
-        return found or named.likeness(header.text)
+        return self._name_of(plan).strength(self._meanings(header), header.text)
 
     def _name_of(self, plan: Plan) -> PropertyName:
         if id(plan) not in self._names:
@@ -139,7 +144,10 @@ class ColumnMatcher:
     def _gain(self, grid: Grid, slot: Slot, plan: Plan, products: Products) -> float:
         column, line, name = slot
         strength = self.strength(name, plan)
-        concept = plan.concept.key if plan.concept else None
+        concept = self._name_of(plan).concept
+        if concept == ARTICLE_NUMBER and not strength and self._are_codes(grid, column):
+            meanings = self._meanings(name)
+            strength = AS_CODE * max(meanings.get(DESCRIPTION, 0.0), meanings.get(POSITION, 0.0))
         if concept and column in products.get(concept, ()):
             strength += MULTIPLIES
         elif concept == LINE_AMOUNT and column in products.get("last", ()):
@@ -151,6 +159,12 @@ class ColumnMatcher:
             return strength * EMPTY_COLUMN
         filled = sum(self._holds(cell, plan) for cell in cells if cell)
         return strength * (EMPTY_COLUMN + (1 - EMPTY_COLUMN) * filled / len(cells)) if filled else 0.0
+
+    def _are_codes(self, grid: Grid, column: int) -> bool:
+        """Tell whether most cells of a column are one word with a digit, of more than a few characters."""
+        cells = [row[column] for row in grid.rows[:JUDGED_ROWS]]
+        texts = [cell.text for cell in cells if cell]
+        return 2 * sum(_CODE.fullmatch(text) is not None for text in texts) > len(texts)
 
     def _holds(self, cell: Segment, plan: Plan) -> bool:
         if plan.concept and plan.concept.key == POSITION and _AMOUNT.fullmatch(cell.text):
@@ -202,7 +216,7 @@ class ColumnMatcher:
     def _meaning(self, header: Segment) -> Mapping[str, float]:
         key = label_key(header.text)
         known = dict(self._phrases.get(key, {}))
-        if known or not header.tokens:
+        if known or not 0 < len(header.tokens) <= LONGEST_NAME:
             return known
         for hit in labels_in(header, self._phrases):
             for name, strength in hit.keys.items():
