@@ -114,6 +114,8 @@ def test_a_label_or_a_sentence_is_no_title(line):
         ("INVOICE", "invoice"),
         ("Monatsrechnung", "invoice"),
         ("Rechnung Nr. 4711", "invoice"),
+        ("Rechnung des Hauses Nr. 01.234-7 vom 6.12.2018", "invoice"),
+        ("Rechnungs-Korrektur", "credit_note"),
         ("Relevé de compte", "bank_statement"),
     ],
 )

@@ -172,7 +172,7 @@ def _title_lines(page: Page, rows: Sequence[Row], height: float) -> Iterator[tup
         if row.box[1] > UPPER * page.height:
             return
         for segment in row.segments:
-            match = match_title(segment.text) if len(segment.tokens) <= 8 else None
+            match = match_title(segment.text)
             for kind, words in numbered_kinds(segment.text):
                 yield (kind, words), NUMBERED
             if match:

@@ -79,7 +79,7 @@ class Classifier:
         self._labels = tuple(labels) or tuple(Label(name=kind.key) for kind in KINDS)
         self._kinds = {label.name: _kinds_of(label) for label in self._labels}
         self._covered = {
-            kind for kinds in self._kinds.values() for kind, share in kinds.items() if share >= PART_NAMED
+            kind for kinds in self._kinds.values() for kind, share in kinds.items() if share >= DESCRIBED
         }
         self._words = {label.name: _description_words(label) for label in self._labels}
         self._uses = Counter(word for words in self._words.values() for word in words)
@@ -175,8 +175,7 @@ def _kinds_of(label: Label) -> dict[str, float]:
             found[kind.key] = PART_NAMED
         elif any(f" {each} " in f" {described} " for each in kind.names if len(each) > 3):
             found[kind.key] = DESCRIBED
-    most = max(found.values(), default=0.0)
-    return {key: share for key, share in found.items() if share == most}
+    return found
 
 
 def _description_words(label: Label) -> tuple[str, ...]:

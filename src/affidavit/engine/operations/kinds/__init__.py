@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final
@@ -14,8 +14,11 @@ from affidavit.engine.stages.values.folding import fold
 
 WORDS: Final = re.compile(r"[^\W_]+(?:['\u2019\-][^\W_]+)*")
 MOST_TITLE_WORDS: Final = 6
+MOST_CHARACTERS: Final = 100
 MIN_COMPOUND: Final = 6  # letters of a title that may end a compound, as in Monatsrechnung
 EXACT, NUMBERED, INSIDE = 1.0, 0.95, 0.75  # how much a line is a title: nothing else, its number, more words
+
+REFERENCE: Final = 0.6  # of a title inside a line with a number: "as ordered by purchase order no. 7"
 
 # What follows the name of a document in a label: "Invoice date" is no title.
 _LABEL_WORDS_TEXT = """
@@ -24,6 +27,10 @@ terms number nummer numero num no nr id ref reference currency due an von a de p
 recipient details line lines item items
 """
 _LABEL_WORDS = frozenset(_LABEL_WORDS_TEXT.split())
+# Where the number or the date of a document begins: "Rechnung des Hauses Nr. 12 vom 1. Mai".
+_NUMBER = re.compile(
+    r"(?<!\w)(?:nr|no|num|number|nummer|numero|n[\u00b0\u00ba]|#)[.:#]?\s*(?=\S*\d)|\s(?:vom|dated|du|del|of)\s+(?=\d)"
+)
 _NUMBERING = frozenset(["number", "nummer", "numero", "num", "no", "nr", "n"])
 
 
@@ -72,8 +79,12 @@ def _titles() -> dict[tuple[str, ...], str]:
 
 def match_title(text: str) -> TitleMatch | None:
     """Return what kind of document a line names, or None when it is no title of one."""
-    words = WORDS.findall(fold(text))
-    if not words or len(words) > MOST_TITLE_WORDS + 2 or ":" in text.rstrip(" :"):
+    if ":" in text.rstrip(" :") or len(text) > MOST_CHARACTERS:
+        return None
+    folded = fold(text)
+    name = _NUMBER.split(folded, maxsplit=1)[0]
+    words = WORDS.findall(name)
+    if not words or len(words) > MOST_TITLE_WORDS + 2:
         return None
     found = [
         match
@@ -81,7 +92,11 @@ def match_title(text: str) -> TitleMatch | None:
         for end in range(len(words), start, -1)
         if (match := _match(words, start, end))
     ]
-    return max(found, key=lambda match: (match.quality, len(match.title)), default=None)
+    best = max(found, key=lambda match: (match.quality, len(match.title)), default=None)
+    if best and len(name) < len(folded):
+        begins = " ".join(words).startswith(best.title.split()[0]) or best.quality == EXACT
+        return replace(best, quality=best.quality * (NUMBERED if begins else REFERENCE))
+    return best
 
 
 def numbered_kinds(text: str) -> list[tuple[str, str]]:
@@ -98,7 +113,7 @@ def numbered_kinds(text: str) -> list[tuple[str, str]]:
 
 def _match(words: Sequence[str], start: int, end: int) -> TitleMatch | None:
     title = tuple(words[start:end])
-    kind = _titles().get(title)
+    kind = _titles().get(title) or _titles().get(tuple(word.replace("-", "") for word in title))
     if kind is None and len(title) == 1 and start == 0:
         kind, title = _compound(title[0])
     if kind is None:

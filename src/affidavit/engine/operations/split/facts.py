@@ -202,7 +202,7 @@ def _title(page: Page, rows: Sequence[Row], height: float) -> Title | None:
         if row.box[1] > UPPER * page.height:
             break
         for segment in row.segments:
-            match = match_title(segment.text) if len(segment.tokens) <= 8 else None
+            match = match_title(segment.text)
             if match:
                 found.append(Title(match, segment, match.quality * _stands_out(segment, height, headings)))
     return max(found, key=lambda title: (title.quality, -title.segment.row), default=None)
