@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from tests.conftest import Servers, made
 from tests.documents import Placed, invoice_pdf, placed_pdf, text_pdf
 from tests.model_server import (
     Act,
+    Meeting,
     ModelServer,
     answers,
     fails,
@@ -372,3 +374,33 @@ def test_neither_key_nor_text_nor_reply_is_logged(site: Installation) -> None:
     assert "model.asked" in written
     for secret in (KEY, "Reply-canary", "Harbour Street", MOTTO):
         assert secret not in written
+
+
+def translated(meeting: Meeting) -> None:
+    """Answer a translation with every block in capitals."""
+    said = re.findall(r"^\[(p\d+\.b\d+)\] (.+)$", meeting.asked.text, re.MULTILINE)
+    answers({"blocks": [{"id": name, "text": text.upper()} for name, text in said]})(meeting)
+
+
+def test_operation_that_needs_a_model_is_asked_and_finished_in_the_same_way(site: Installation) -> None:
+    site.server.otherwise = translated
+    site.stack.await_api()
+    body = {"source": {"text": "Total 119.00 EUR"}, "language": "de", "options": {"model": "small"}}
+
+    answered = site.stack.client.post("/v1/translate", json=body)
+    job = site.stack.await_end(answered.raise_for_status().json()["id"])
+    found = site.stack.client.get(f"/v1/jobs/{job['id']}/result").raise_for_status().json()
+
+    assert found["translation"]["markdown"] == "TOTAL 119.00 EUR"
+    assert found["engine"]["model"]["name"] == "small"
+
+
+def test_operation_that_needs_a_model_fails_by_its_code_whoever_chose_it(site: Installation) -> None:
+    site.server.otherwise = fails(500)
+    site.stack.await_api()
+    body = {"source": {"text": "Total 119.00 EUR"}, "language": "de"}
+
+    answered = site.stack.client.post("/v1/translate", json=body)
+    job = site.stack.await_end(answered.raise_for_status().json()["id"])
+
+    assert (job["status"], job["error"]["code"]) == ("failed", "MODEL_UNAVAILABLE")

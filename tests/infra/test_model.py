@@ -282,7 +282,10 @@ async def test_port_that_nobody_listens_on_is_unavailable() -> None:
         (SCHEMA | {"additionalProperties": True}, False),
         (SCHEMA | {"required": []}, False),
         ({"type": "array", "items": SCHEMA | {"required": []}}, False),
+        ({"type": "array", "items": SCHEMA}, True),
         ({"type": "string"}, True),
+        ({"type": "string", "maxLength": 9}, False),
+        ({"type": "object"}, False),
     ],
 )
 def test_schema_is_strict_when_every_object_is_closed(schema: dict[str, Any], *, strict: bool) -> None:

@@ -32,6 +32,10 @@ FIRST_PAUSE_SECONDS: Final = 0.5
 CONNECT_SECONDS: Final = 10.0
 REPLY_BYTES: Final = 8_000_000  # of one reply, as sent: far above any within the cap on tokens
 UNSUPPORTED: Final = frozenset({400, 415, 422, 501})  # what servers say to a response_format unknown to them
+STRICT_KEYWORDS: Final = frozenset(
+    {"type", "properties", "required", "additionalProperties", "items", "enum", "const", "anyOf"}
+    | {"description", "title", "$defs", "$ref"}
+)
 BROKEN: Final = 500  # what some say to that too, llama-cpp-python for one
 DOUBTS: Final = 2  # of these before a form is given up
 BUSY: Final = frozenset({408, 409, 425, 429, 502, 503, 504, 520, 521, 522, 523, 524, 529})
@@ -168,18 +172,22 @@ def response_formats(json_schema: Mapping[str, Any]) -> list[Mapping[str, Any] |
 
 
 def is_strict(json_schema: Any) -> bool:
-    """Tell whether every object in a schema closes itself and requires all that it names."""
-    if isinstance(json_schema, list):
-        return all(is_strict(each) for each in json_schema)
-    if not isinstance(json_schema, dict):
-        return True
-    properties = json_schema.get("properties")
-    if isinstance(properties, dict):
+    """Tell whether a schema can be enforced to the letter.
+
+    OpenAI's strict mode takes objects that close themselves and require all that they name, and few
+    keywords; elsewhere it answers 400 to what the same schema would be taken for without it.
+    """
+    if not isinstance(json_schema, dict) or not json_schema.keys() <= STRICT_KEYWORDS:
+        return False
+    properties = json_schema.get("properties", {})
+    if properties or json_schema.get("type") == "object":
         is_closed = json_schema.get("additionalProperties") is False
         if not is_closed or set(json_schema.get("required", ())) != properties.keys():
             return False
-        return all(is_strict(each) for each in properties.values())
-    return all(is_strict(each) for each in json_schema.values())
+    below = [*properties.values(), *json_schema.get("$defs", {}).values(), *json_schema.get("anyOf", ())]
+    return all(
+        is_strict(each) for each in (*below, *([json_schema["items"]] if "items" in json_schema else []))
+    )
 
 
 def _judged(answer: httpx.Response) -> int:
