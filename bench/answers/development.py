@@ -91,7 +91,79 @@ RECHNUNG = """
 Bei Zahlung innerhalb von 10 Tagen gewähren wir 2 % Skonto. IBAN: DE89 3704 0044 0532 0130 00
 """
 
+CONSULTING = """
+# Consulting Agreement
+
+Between Alder & Finch Consulting LLP (the "Consultant") and Norra Retail AB (the "Client") the following is agreed.
+
+## 1. Services
+
+The Consultant answers requests of the Client within 2 days. The Consultant may not subcontract the services.
+
+## 2. Fees
+
+The day rate is 900 EUR. Travel time is not paid. Invoices are payable within 21 days. Overdue amounts bear
+interest of 5 % per year.
+
+## 3. Term
+
+The agreement starts on 3 March 2025 and runs for 18 months. It ends automatically.
+
+## 4. Meeting
+
+19 of 25 shareholders attended. Laura Stein was appointed managing director. The auditor, Piet Vos, was confirmed.
+"""
+
+ARBEIT = """
+# Arbeitsvertrag
+
+Zwischen der Lindner Technik GmbH (Arbeitgeberin) und Frau Julia Brandt (Arbeitnehmerin) wird vereinbart:
+
+Das Gehalt beträgt monatlich 4.200,00 EUR brutto. Der Urlaubsanspruch beträgt 30 Tage. Die Gewährleistung beträgt
+zwei Jahre. Das Rauchen ist nicht erlaubt.
+"""
+
 CASES = (
+    Case(
+        "consulting",
+        CONSULTING,
+        questions=(
+            ("How fast must requests be answered?", "2 days"),
+            ("How high is the day rate?", "900 EUR"),
+            ("Is travel time paid?", "no"),
+            ("When are invoices payable?", "21 days"),
+            ("What interest do overdue amounts bear?", "5 %"),
+            ("What is the duration of the contract?", "18 months"),
+            ("How many shareholders attended?", "19"),
+            ("Who was appointed managing director?", "Laura Stein"),
+            ("Who is the consultant?", "Alder & Finch Consulting LLP"),
+            ("Can the consultant subcontract the services?", "no"),
+            ("What is the retainer?", None),
+            ("Who is the project manager?", None),
+        ),
+        claims=(
+            ("Travel time is paid.", "contradicted"),
+            ("The day rate is 900 EUR.", "supported"),
+            ("The night rate is 900 EUR.", "not_found"),
+        ),
+    ),
+    Case(
+        "arbeit",
+        ARBEIT,
+        questions=(
+            ("Wer ist die Arbeitgeberin?", "Lindner Technik GmbH"),
+            ("Wie viele Tage Urlaub gibt es?", "30 Tage"),
+            ("Wie lang ist die Gewährleistung?", "zwei Jahre"),
+            ("What is the monthly salary?", "4.200,00 EUR"),
+            ("Ist das Rauchen erlaubt?", "no"),
+            ("Wie hoch ist der Bonus?", None),
+        ),
+        claims=(
+            ("Das Rauchen ist erlaubt.", "contradicted"),
+            ("Das Gehalt beträgt 4.200,00 EUR.", "supported"),
+            ("Der Bonus beträgt 4.200,00 EUR.", "not_found"),
+        ),
+    ),
     Case(
         "employment",
         EMPLOYMENT,

@@ -30,7 +30,8 @@ def names_in(tokens: Sequence[Token]) -> Iterator[tuple[tuple[Token, ...], float
         elif _CAPITAL.match(token.text):
             yield from _named(run)
             run = [token]
-            continue
+            if not token.text.endswith(_ENDS):
+                continue
         yield from _named(run)
         run = []
     yield from _named(run)
@@ -53,7 +54,7 @@ def _goes_on(token: Token, run: Sequence[Token], tokens: Sequence[Token], at: in
 
 def _named(run: Sequence[Token]) -> Iterator[tuple[tuple[Token, ...], float]]:
     words = list(run)
-    while words and is_stop(words[0].text.strip("(\"'\u201c")):
+    while words and _is_no_name(words[0].text.strip("(\"'\u201c")):
         words.pop(0)
     if not words:
         return
@@ -65,6 +66,11 @@ def _named(run: Sequence[Token]) -> Iterator[tuple[tuple[Token, ...], float]]:
         yield tuple(words), 0.85
     elif len(spelled[0]) > 1:
         yield tuple(words), 0.45
+
+
+def _is_no_name(word: str) -> bool:
+    """Tell whether a name cannot begin so, though a sentence can."""
+    return (is_stop(word) and fold(word) not in SALUTATIONS) or fold(word) in _JOINTS
 
 
 def _is_legal_form(following: Sequence[Token]) -> bool:

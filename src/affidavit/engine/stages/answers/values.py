@@ -40,6 +40,9 @@ SCALES: Mapping[int, tuple[str, ...]] = {
 _SCALE_WORDS = sorted((word for words in SCALES.values() for word in words), key=len, reverse=True)
 _SCALE = re.compile(rf"\s?({'|'.join(map(re.escape, _SCALE_WORDS))})(?!\w)", re.IGNORECASE)
 _CURRENCY_AFTER = re.compile(r"\s?(?:[A-Z]{3}|[\u20ac$\u00a3])(?!\w)")
+_OUT_OF = re.compile(
+    r"\d\s+(?:out\s+)?(?:of|von|sur|de|su|van)(?:\s+(?:the|den|les|los|de))?\s*$", re.IGNORECASE
+)
 _MONTH_YEAR = re.compile(r"(?<!\w)([^\W\d_]{3,12})\.?\s+((?:19|20)\d{2})(?!\d)")
 TYPED = frozenset({*_KINDS, Asked.DURATION, Asked.PARTY})
 
@@ -83,14 +86,21 @@ def values_in(segment: Segment, asked: Asked, spans: Spans) -> list[Value]:
     if asked is Asked.CODE:
         found = _no_amounts(found, segment.text)
     if asked is Asked.NUMBER:
-        found = [span for span in found if span.fit >= PLAIN_NUMBER]
+        found = [span for span in found if span.fit >= PLAIN_NUMBER and not _is_whole(span)]
     return [_scaled(span) if isinstance(span.value, Decimal) else _of_span(span) for span in found]
+
+
+def _is_whole(span: Span) -> bool:
+    """Tell whether a number is that of which another is counted: 25 in `19 of 25`."""
+    return bool(_OUT_OF.search(span.segment.text[: span.start]))
 
 
 def _no_amounts(codes: Sequence[Span], text: str) -> list[Span]:
     """Return the codes that are no part of an amount, a percentage or a date."""
     numbers = [number for number in find_numbers(text) if not number.is_bare]
-    taken = [(each.start, each.end) for each in (*numbers, *find_dates(text))]
+    taken = [(each.start, each.end) for each in numbers] + [
+        (each.start, each.end) for each in find_dates(text)
+    ]
     return [code for code in codes if not any(code.start < end and start < code.end for start, end in taken)]
 
 

@@ -18,8 +18,21 @@ K1, B = 1.2, 0.6  # saturation, and how much a long passage is discounted
 OVER = 0.6  # of a word, when it stands in the heading or header over a passage
 KIN = 0.85  # of a word, when another one that means about the same stands for it
 LONGEST_TITLE = 8  # words
+LEAST_PART = 6  # letters of the first part of a compound
 REMEMBERED = 500  # stems that were asked for
 TOPIC = 0.35  # of its weight, for a word that a title has or that most passages share
+
+
+def meets(stem: str, others: frozenset[str]) -> bool:
+    """Tell whether one of `others` is the stem, its kin, or a compound that begins with it."""
+    if not others.isdisjoint(kin_of(stem)):
+        return True
+    return len(stem) >= LEAST_PART and any(is_compound(stem, other) for other in others)
+
+
+def is_compound(stem: str, other: str) -> bool:
+    """Tell whether `other` is a word made of `stem` and another: Urlaub in Urlaubsanspruch."""
+    return len(other) >= len(stem) + LEAST_PART - 2 and other.startswith(stem)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +84,9 @@ class Index:
             factor = 1.0 if other == stem else KIN
             for n, count in self._postings.get(other, {}).items():
                 found[n] = max(found.get(n, 0.0), count * factor)
+        for compound in self._compounds(stem):
+            for n in self._postings[compound]:
+                found[n] = max(found.get(n, 0.0), KIN)
         return found
 
     def rank(self, stems: Sequence[str], limit: int) -> list[Ranked]:
@@ -91,8 +107,13 @@ class Index:
     def coverage(self, stems: Sequence[str], others: frozenset[str]) -> float:
         """Return how much of the weight of `stems` a text with the stems `others` covers."""
         whole = sum(self.weight(stem) for stem in dict.fromkeys(stems))
-        met = sum(self.weight(stem) for stem in dict.fromkeys(stems) if not others.isdisjoint(kin_of(stem)))
+        met = sum(self.weight(stem) for stem in dict.fromkeys(stems) if meets(stem, others))
         return met / whole if whole else 0.0
+
+    def _compounds(self, stem: str) -> list[str]:
+        if len(stem) < LEAST_PART:
+            return []
+        return [other for other in self._postings if is_compound(stem, other)]
 
     def _topic_stems(self) -> frozenset[str]:
         """Return the stems of the first heading and of words that a third of the passages have."""
