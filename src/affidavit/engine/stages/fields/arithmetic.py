@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from decimal import Decimal
 from itertools import product
 
-from affidavit.engine.stages.fields.candidates import Candidate, lowered
+from affidavit.engine.stages.fields.candidates import Candidate, lowered, reading_confidence
 from affidavit.engine.stages.fields.lexicon import (
     AMOUNT_DUE,
     GROSS_TOTAL,
@@ -16,10 +16,12 @@ from affidavit.engine.stages.fields.lexicon import (
     TAX_TOTAL,
 )
 from affidavit.engine.stages.fields.plans import Plan
+from affidavit.engine.stages.fields.spans import Span
 
 TOLERANCE = Decimal("0.02")  # two roundings to cents
 AGREEING = 1.25  # what a sum that fits is worth, on the score of each part
 
+COMPUTED = 0.5  # score of an amount that nothing but a sum speaks for
 DISAGREEING = 0.6  # what is left where three labelled amounts fit and this is none of them
 
 # (a, b, c) for a + b = c; an amount paid before may be printed with a minus
@@ -103,3 +105,29 @@ def _equal_to(total: Decimal | None, key: str, options: Options) -> set[Pick]:
         for pick, value in (_picks(key, options) if key in options else ())
         if abs(value - total) <= TOLERANCE
     }
+
+
+def completed(
+    plans: Mapping[str, Plan], chosen: Mapping[str, Candidate], printed: Sequence[Span]
+) -> dict[str, Candidate]:
+    """Return the choice with the missing part of a sum added where its amount is printed, unlabelled."""
+    by_concept = {plan.concept.key: key for key, plan in plans.items() if plan.concept}
+    whole = dict(chosen)
+    for concepts in SUMS:
+        keys = [by_concept.get(concept, "") for concept in concepts]
+        missing = [at for at, key in enumerate(keys) if key and key not in chosen]
+        values = [chosen[key].span.value if key in chosen else None for key in keys]
+        if len(missing) != 1 or sum(isinstance(value, Decimal) for value in values) != len(keys) - 1:
+            continue
+        wanted = _missing(values)
+        span = next((each for each in printed if wanted and each.value == wanted), None)
+        if span:
+            whole[keys[missing[0]]] = Candidate(span, COMPUTED * reading_confidence(span))
+    return whole
+
+
+def _missing(values: Sequence[Decimal | None]) -> Decimal:
+    first, second, total = values
+    if total is None:
+        return (first or Decimal(0)) + (second or Decimal(0))
+    return total - (second if first is None and second is not None else first or Decimal(0))

@@ -65,7 +65,7 @@ class Belonging:
 
     def affinity(self, candidate: Candidate, party: str) -> float:
         """Return what is left of a score when a value should be `party`'s, by what stands near it."""
-        role = self._role_named(candidate.label) or self.role_near(candidate.span)
+        role = self._role_named(candidate) or self.role_near(candidate.span)
         if role is None:
             return dict(zip(self._sides, (ISSUER, ADDRESSEE), strict=True)).get(party, UNKNOWN_PARTY)
         return 1.0 if role == party else OTHER_PARTY
@@ -88,14 +88,17 @@ class Belonging:
         near = [each for each in distances if each[0] <= NEAR_ROWS]
         return min(near)[1] if near else None
 
-    def _role_named(self, label: Hit | None) -> str | None:
+    def _role_named(self, candidate: Candidate) -> str | None:
         """Return the party that a label or the words beside it name: customer VAT number, N° TVA client."""
+        label, span = candidate.label, candidate.span
         if label is None:
             return None
+        is_beside = label.segment is not span.segment
+        beside = label.segment.text if is_beside else label.segment.text[: span.start]
         for role in self._keys:
             if label.keys.get(role, 0.0) > 0:
                 return role
-        for word in _WORD.findall(label.segment.text[: label.value_start]):
+        for word in _WORD.findall(beside):
             named = labels_of_concepts().get(label_key(word), {})
             for role in self._keys:
                 if named.get(role, 0.0) >= STRONG_ROLE:

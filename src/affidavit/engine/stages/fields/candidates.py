@@ -21,6 +21,7 @@ BELOW_ROWS = 4  # how far under a label its value may stand: rows
 BELOW_HEIGHTS = 5.0  # and word heights
 MIN_SCORE = 0.2
 KEPT = 8  # candidates per leaf
+PAGE_DIGITS = 3  # of the number of a page
 CAPTIONED = 0.95  # of a value over its caption
 BOX_CHARS = 3  # of a check box, as in [x]
 WORDY = frozenset({Kind.TEXT, Kind.PARTY, Kind.STREET, Kind.CITY, Kind.ADDRESS})
@@ -275,6 +276,7 @@ def _as_name(span: Span) -> Span:
 def _as_text(span: Span, plan: Plan) -> Span:
     """Lower the fit of a bare number far from a text's label, such as a page in a table of contents."""
     is_apart = plan.kind is Kind.TEXT and span.start == 0 and span.text.isdigit()
+    is_apart = is_apart and len(span.text) <= PAGE_DIGITS
     return replace(span, fit=span.fit * NO_NAME) if is_apart else span
 
 

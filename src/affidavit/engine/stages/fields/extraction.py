@@ -16,7 +16,7 @@ from affidavit.engine.schema import (
 )
 from affidavit.engine.schema_check import Schema
 from affidavit.engine.stages.conformance import check
-from affidavit.engine.stages.fields.arithmetic import favour_sums
+from affidavit.engine.stages.fields.arithmetic import completed, favour_sums
 from affidavit.engine.stages.fields.arrays import ArrayFinder, arrays
 from affidavit.engine.stages.fields.assembly import Item, Items, fill
 from affidavit.engine.stages.fields.assignment import assign
@@ -33,7 +33,7 @@ from affidavit.engine.stages.fields.ownership import parties_of, party_labels, w
 from affidavit.engine.stages.fields.plans import Plan, plan_leaf
 from affidavit.engine.stages.fields.scalars import scalar_items
 from affidavit.engine.stages.fields.sources import Sources
-from affidavit.engine.stages.fields.spans import Spans, convert
+from affidavit.engine.stages.fields.spans import Span, Spans, convert
 from affidavit.engine.stages.fields.view import View
 from affidavit.engine.stages.fields.weighing import Weigher, with_shared
 
@@ -115,7 +115,8 @@ class _Rules:
         weigher = Weigher(self._view, finder, self._sources, self._belonging)
         options = {key: weigher.options(plan) for key, plan in plans.items()}
         options = favour_sums(plans, options, self._amounts(), self._line_sum(items))
-        chosen = distinct_parties(plans, with_shared(plans, options, assign(options)))
+        whole = completed(plans, assign(options), self._clear_amounts())
+        chosen = distinct_parties(plans, with_shared(plans, options, whole))
         values = {
             plans[key].leaf.path: self._value(plans[key], candidate, options[key])
             for key, candidate in chosen.items()
@@ -149,8 +150,11 @@ class _Rules:
 
     def _amounts(self) -> frozenset[Decimal]:
         """Return the amounts with cents or a currency that the last pages print."""
+        return frozenset(span.value for span in self._clear_amounts())
+
+    def _clear_amounts(self) -> list[Span]:
         spans = self._spans.all(Kind.MONEY)[-MOST_AMOUNTS:]
-        return frozenset(span.value for span in spans if span.fit >= CLEARLY_MONEY)
+        return [span for span in spans if span.fit >= CLEARLY_MONEY]
 
     def _line_sum(self, items: Mapping[Path, Found]) -> Decimal | None:
         """Return what the items' amounts add up to, None when they have none."""

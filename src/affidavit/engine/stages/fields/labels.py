@@ -29,6 +29,7 @@ Phrases = Mapping[str, Mapping[str, float]]
 BREAKS = ":|•·;,(-\u2013/)"  # after one of these a new label may start
 _VALUE_STARTS = "€$£(#-"
 
+_RATE = re.compile(r"\d+(?:[.,]\d+)?\s?%")
 _WORD = re.compile(r"[^\W_]+|[#%]")
 
 
@@ -91,12 +92,13 @@ def find_labels(view: View, phrases: Phrases) -> list[Hit]:
 def labels_in(segment: Segment, phrases: Phrases) -> list[Hit]:
     """Return the labels in one segment; of two that overlap, the longer one."""
     words = list(_WORD.finditer(segment.text))
-    spelled = [label_key(word[0]) for word in words]
+    rates = [match.span() for match in _RATE.finditer(segment.text)]
+    spelled = ["" if _is_in(word, rates) else label_key(word[0]) for word in words]
     taken: set[int] = set()
     hits = []
     for first, last in _windows(len(words)):
-        if spelled[first] == "%" and first and spelled[first - 1].isdigit():
-            continue  # it belongs to the number: of "19 % VAT" the label is "VAT"
+        if not spelled[first] or not spelled[last]:
+            continue  # a rate is in a label, not of it: "plus 19 % VAT" is "plus VAT", "19 % VAT" is "VAT"
         keys = phrases.get("".join(spelled[first : last + 1])) or _compound(
             spelled[first : last + 1], phrases
         )
@@ -107,6 +109,10 @@ def labels_in(segment: Segment, phrases: Phrases) -> list[Hit]:
             taken.update(range(first, last + 1))
             hits.append(hit)
     return hits
+
+
+def _is_in(word: re.Match[str], places: Sequence[tuple[int, int]]) -> bool:
+    return any(start <= word.start() and word.end() <= end for start, end in places)
 
 
 def _compound(words: Sequence[str], phrases: Phrases) -> Mapping[str, float] | None:

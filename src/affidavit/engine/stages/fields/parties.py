@@ -76,7 +76,8 @@ def find_letterhead(
 ) -> Span | None:
     """Return who heads the first page: the name that is largest, first, and of a company's legal form.
 
-    The names of `others` are theirs. A person's name has no legal form. The span's fit is how much the line looks like a letterhead.
+    The names of `others` are theirs. A person's name has no legal form. The span's fit is how much the
+    line looks like a letterhead.
     """
     best: Span | None = None
     taken = {id(party.parts["name"].segment) for party in others if "name" in party.parts}

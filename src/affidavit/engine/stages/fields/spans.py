@@ -17,6 +17,7 @@ from affidavit.engine.stages.values.currencies import CURRENCY_CODES, CURRENCY_S
 from affidavit.engine.stages.values.dates import DateOrder, DateSpan, find_dates
 from affidavit.engine.stages.values.numbers import Number, find_numbers
 
+BAD_CHECK = 0.4  # fit of an account number with wrong check digits: only a label can prove it
 SHORT_CODE = 3  # characters; a document's number is mostly longer
 
 
@@ -65,7 +66,7 @@ class Spans:
             Kind.CODE: self._document_numbers,
             Kind.EMAIL: _finder(codes.find_emails),
             Kind.URI: _finder(codes.find_uris),
-            Kind.IBAN: _finder(codes.find_ibans),
+            Kind.IBAN: _ibans,
             Kind.BIC: _finder(codes.find_bics),
             Kind.VAT_ID: _finder(codes.find_vat_ids),
             Kind.PHONE: _finder(codes.find_phones),
@@ -179,6 +180,13 @@ def _string(value: Any, leaf: Leaf, text: str) -> str:
 
 def _finder(find: Callable[[str], list[codes.Code]]) -> Callable[[str], list[tuple[int, int, Any, float]]]:
     return lambda text: [(code.start, code.end, code.value, 1.0) for code in find(text)]
+
+
+def _ibans(text: str) -> list[tuple[int, int, Any, float]]:
+    found = codes.find_iban_shapes(text)
+    return [
+        (code.start, code.end, code.value, 1.0 if codes.is_iban(code.value) else BAD_CHECK) for code in found
+    ]
 
 
 def _currencies(text: str) -> list[tuple[int, int, Any, float]]:

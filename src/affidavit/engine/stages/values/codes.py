@@ -21,7 +21,7 @@ _EMAIL = re.compile(
 _URI = re.compile(
     r"(?<![\w@.])(?:https?://[^\s<>\"')\]]+|www\.[\w\-]+(?:\.[\w\-]+)+(?:/[^\s<>\"')\]]*)?)", re.IGNORECASE
 )
-_IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Z]{2}\d{2}(?:[ ]?[A-Z0-9]){11,30}(?![A-Za-z0-9])")
+_IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Z]{2}[\dOIlSB]{2}(?:[ ]?[A-Z0-9]){11,30}(?![A-Za-z0-9])")
 _BIC = re.compile(r"(?<![A-Za-z0-9])[A-Z]{4}[ ]?[A-Z]{2}[ ]?[A-Z0-9]{2}(?:[ ]?[A-Z0-9]{3})?(?![A-Za-z0-9])")
 _PHONE = re.compile(
     r"(?<![\w.,])(?:\+\d{1,3}|\(?0\d{1,5}\)?)[\s\-/.]*(?:\(?\d{1,6}\)?[\s\-/.]*){1,6}\d(?![\w,])"
@@ -47,6 +47,8 @@ _TIME = re.compile(
     r"|\s?(?P<sharp>[AaPp]\.?[Mm]\b\.?))(?![\d:])"
 )
 
+_MISREAD = str.maketrans("OQDIlSBZG", "000115826")  # letters that stand where IBANs mostly have digits
+
 MIN_IBAN, MAX_IBAN = 15, 34
 
 
@@ -70,6 +72,21 @@ def find_ibans(text: str) -> list[Code]:
         code = _longest_iban(match[0])
         if code:
             found.append(Code(code.replace(" ", ""), match.start(), match.start() + len(code)))
+    return found
+
+
+def find_iban_shapes(text: str) -> list[Code]:
+    """Return what is written like a bank account number, with right check digits or not.
+
+    Where letters that OCR takes for digits, such as O for 0, are all that is wrong, they are put right.
+    """
+    found = find_ibans(text)
+    for match in _IBAN.finditer(text):
+        if any(match.start() < code.end and code.start < match.end() for code in found):
+            continue
+        code = match[0].replace(" ", "")
+        mended = code[:2] + code[2:].translate(_MISREAD)
+        found.append(Code(mended if is_iban(mended) else code, match.start(), match.end()))
     return found
 
 
