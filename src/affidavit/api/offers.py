@@ -136,7 +136,8 @@ OFFERS: Final[Mapping[Operation, Offer]] = {
         summary="Make a JSON Schema from a document",
         description="Name the values that a document holds and give them types; `generated.json_schema` is "
         "what `POST /v1/extract` takes. Further documents (`job_ids`) and examples of the data shape it too, "
-        "and earlier schemas are united with it (`extend`). With a language model, a `prompt` says in words what is wanted.",
+        "and earlier schemas are united with it (`extend`). With a language model, a `prompt` says in words "
+        "what is wanted.",
         bodies={
             "text": {"summary": "From one document", "value": _text(_INVOICE)},
             "examples": {
