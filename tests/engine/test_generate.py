@@ -228,6 +228,14 @@ def test_examples_give_types_formats_and_what_is_required():
     Draft202012Validator(schema).validate(EXAMPLES[1])
 
 
+def test_the_document_says_what_the_values_of_examples_are_called():
+    schema = from_parameters(examples=[{"surname": "Ek", "fee": 1.5, "colour": "red"}]).json_schema
+
+    assert schema["properties"]["surname"]["x-labels"] == ["Surname"]
+    assert "x-labels" not in schema["properties"]["colour"]
+    assert set(schema["properties"]) == {"surname", "fee", "colour"}
+
+
 @pytest.mark.parametrize("example", [{}, {"a": {"b": {}}} | {"[]": 1}])
 def test_hostile_examples_are_refused_or_compile(example):
     try:

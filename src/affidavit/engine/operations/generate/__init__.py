@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import reduce
 from typing import Final
@@ -11,6 +11,7 @@ from affidavit.engine.errors import SchemaInvalid
 from affidavit.engine.model import ModelReply, ModelRequest
 from affidavit.engine.operations.generate.documents import Found, shape_of_document
 from affidavit.engine.operations.generate.examples import shape_of_examples
+from affidavit.engine.operations.generate.naming import name_of
 from affidavit.engine.operations.generate.shape import Shape, from_schema, limit, to_schema, unite, walk
 from affidavit.engine.operations.generate.wishes import shape_of_wish, wish
 from affidavit.engine.operations.port import Context, Finished, Replies
@@ -30,12 +31,15 @@ NOTHING: Final = (
 
 
 def run(context: Context, parameters: GenerateParameters, replies: Replies) -> Finished:
-    """Generate a schema. Raises SchemaInvalid when nothing can be made of it, ModelError for a prompt."""
+    """Generate a schema. Examples decide over the documents, and a prompt over both.
+
+    Raises SchemaInvalid when nothing can be made of it, ModelError for a prompt that no model answers.
+    """
     if parameters.prompt:
         shape = shape_of_wish(context, parameters.prompt, tuple(replies))
         return Finished(_outcome(shape, (), "model", parameters))
     if parameters.examples:
-        shape = shape_of_examples(parameters.examples)
+        shape = _labelled(shape_of_examples(parameters.examples), _labels_in(context, parameters))
         return Finished(_outcome(shape, (), "examples", parameters))
     return Finished(generate((context.document, *context.others), parameters))
 
@@ -67,6 +71,26 @@ def generate(documents: Sequence[Document], parameters: GenerateParameters) -> G
     if len(shapes) < 2:
         shape = _without_required(shape)
     return _outcome(shape, tuple(sources.values()), "document", parameters)
+
+
+def _labels_in(context: Context, parameters: GenerateParameters) -> Mapping[str, tuple[str, ...]]:
+    """Return what the documents call the values that they state, by the names of their properties."""
+    labels: dict[str, tuple[str, ...]] = {}
+    for document in (context.document, *context.others):
+        for path, (label, _) in shape_of_document(document, View(document), parameters).places.items():
+            labels[path[-1]] = tuple(dict.fromkeys((*labels.get(path[-1], ()), label)))
+    return labels
+
+
+def _labelled(shape: Shape, labels: Mapping[str, tuple[str, ...]], name: str = "") -> Shape:
+    """Return the shape of examples with the labels of the values that the documents state by that name."""
+    is_leaf = not shape.properties and shape.items is None
+    return replace(
+        shape,
+        labels=labels.get(name_of(name), ()) if is_leaf else (),
+        properties={each: _labelled(child, labels, each) for each, child in shape.properties.items()},
+        items=_labelled(shape.items, labels, name) if shape.items else None,
+    )
 
 
 def _outcome(

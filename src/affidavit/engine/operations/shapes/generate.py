@@ -32,7 +32,11 @@ class GenerateParameters(Frozen):
     ] = ()
     examples: Annotated[
         tuple[JsonObject, ...],
-        Field(max_length=MAX_EXAMPLES, description="Objects as the data should look; types follow them."),
+        Field(
+            max_length=MAX_EXAMPLES,
+            description="Objects as the data should look: they decide which values there are, and of which "
+            "types. The documents then say what each is called.",
+        ),
     ] = ()
     prompt: Annotated[
         str | None,
