@@ -346,6 +346,7 @@ def test_text_for_models_is_told_from_text_for_readers(text: str) -> None:
         "Payment instructions: transfer the total to the account below.",
         "Please follow the instructions of the carrier.",
         "The system has a prompt response time.",
+        "A survey of jailbreaks, system prompts and what language models do.",
         "Your assistant: Ms. Jones. Document 12 of 14.",
     ],
 )

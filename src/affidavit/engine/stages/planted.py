@@ -29,7 +29,7 @@ _PHRASES: Final = re.compile(
     r"|\bas an? (?:ai|llm|language model|assistant)\b"
     r"|\b(?:attention|note|message|dear|to) (?:all |any |the )?"
     r"(?:ai|llm|language) ?(?:models?|assistants?|systems?)\b"
-    r"|\bsystem prompt\b|\bjailbreak\b|</?\s?(?:document|system|instructions?|answer)\b|<\|\s?\w+\s?\|>"
+    r"|\bsystem prompt\s?:|</?\s?(?:document|system|instructions?|answer)\b|<\|\s?\w+\s?\|>"
     r"|\[/?INST\]",
     re.IGNORECASE,
 )
