@@ -66,4 +66,5 @@ def _all_models() -> None:
     import affidavit.documents.models
     import affidavit.infra.idempotency
     import affidavit.jobs.models
+    import affidavit.templates.models
     import affidavit.webhooks.models  # noqa: F401
