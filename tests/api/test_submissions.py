@@ -239,7 +239,7 @@ async def test_batch_makes_a_parent_and_its_jobs(api: Api) -> None:
     [
         ([], "REQUEST_INVALID", "/items"),
         ([{**TEXT}], "REQUEST_INVALID", "/items/0"),
-        ([{"operation": "split", **TEXT}], "REQUEST_INVALID", "/items/0"),
+        ([{"operation": "compress", **TEXT}], "REQUEST_INVALID", "/items/0"),
         ([{"operation": "parse", **TEXT}, {"operation": "parse"}], "SOURCE_MISSING", "/items/1/source"),
         ([{"operation": "parse", **TEXT, "schema": SCHEMA}], "REQUEST_INVALID", "/items/0/schema"),
         ([{"operation": "extract", **TEXT}], "REQUEST_INVALID", "/items/0/schema"),
