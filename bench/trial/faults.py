@@ -198,12 +198,12 @@ def fill_disk(site: Installation, rng: Random) -> None:
     """Leave no byte on the disk of documents and results for a while."""
     filler = site.data / "filler"
     site.hit()
-    with filler.open("wb") as file, contextlib.suppress(OSError):
+    with contextlib.suppress(OSError), filler.open("wb") as file:  # it may be full already
         block = b"\0" * (1 << 20)
         while True:
             file.write(block)
     time.sleep(1 + rng.random() * 3)
-    filler.unlink()
+    filler.unlink(missing_ok=True)
 
 
 def faked_clock(shift: str) -> dict[str, str]:
