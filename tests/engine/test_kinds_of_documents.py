@@ -251,3 +251,60 @@ def test_letterhead_of_an_order_is_the_buyer() -> None:
     data = extract(document, _object(buyer=TEXT, seller=TEXT, order_number=TEXT)).data
     assert data["order_number"] == "PO-88"
     assert data["seller"] == "Delta Instruments BV"
+
+
+def test_bill_of_a_utility_names_its_period_number_and_supply_address() -> None:
+    text = (
+        "Customer account number   8841 2231 90\nBilling period   1 Jan 2024 to 31 Jan 2024\n"
+        "Previous reading   10,233\nCurrent reading   10,655\nSupply address\n14 Orchard Row\nLeeds\nLS1 4AB"
+    )
+    data = _data(
+        text,
+        account_number=TEXT,
+        billing_period_start=DATE,
+        billing_period_end=DATE,
+        previous_reading=NUMBER,
+        current_reading=NUMBER,
+        supply_address=TEXT,
+    )
+    assert data == {
+        "account_number": "8841 2231 90",
+        "billing_period_start": "2024-01-01",
+        "billing_period_end": "2024-01-31",
+        "previous_reading": 10233.0,
+        "current_reading": 10655.0,
+        "supply_address": "14 Orchard Row, Leeds, LS1 4AB",
+    }
+
+
+def test_amount_is_no_number_of_anything() -> None:
+    data = _data(
+        "National Insurance 120.15\nNet pay 2,069.45", national_insurance_number=TEXT, net_pay=NUMBER
+    )
+    assert data == {"national_insurance_number": None, "net_pay": 2069.45}
+
+
+def test_missing_part_of_a_sum_is_the_amount_that_is_printed_without_a_known_label() -> None:
+    text = "Grand total: 530.75 EUR\nBalance due: 383.75 EUR\nTransfer of 31 October: 147.00 EUR"
+    data = _data(text, grand_total=NUMBER, prepaid=NUMBER, amount_due=NUMBER)
+    assert data == {"grand_total": 530.75, "prepaid": 147.0, "amount_due": 383.75}
+
+
+@pytest.mark.parametrize("printed", ["DE89 3704 0044 0532 0130 00", "DE89 37O4 OO44 O532 O13O OO"])
+def test_account_number_is_mended_where_letters_stand_for_digits(printed: str) -> None:
+    assert _data(f"IBAN: {printed}", iban=TEXT) == {"iban": "DE89370400440532013000"}
+
+
+def test_wrong_account_number_needs_a_label_and_is_less_sure() -> None:
+    assert _data("DE12 1234 4321 9876 00", iban=TEXT) == {"iban": None}
+    wrong, right = (
+        extract(document_of(text_pdf(f"IBAN: {number}")), _object(iban=TEXT)).fields["iban"]
+        for number in ("DE12 1234 4321 9876 00", "DE89 3704 0044 0532 0130 00")
+    )
+    assert wrong.value == "DE1212344321987600"
+    assert wrong.confidence < right.confidence
+
+
+@pytest.mark.parametrize("number", ["212-555-0101", "(555) 210-3344", "+49 40 123456", "020 7604101"])
+def test_telephone_numbers_of_several_countries_are_read(number: str) -> None:
+    assert _data(f"Fax no: {number}", fax_number=TEXT) == {"fax_number": number}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
@@ -11,7 +12,7 @@ from affidavit.engine.schema import Leaf
 from affidavit.engine.stages.fields.addresses import grown_address
 from affidavit.engine.stages.fields.choices import choice_spans, ticked_before, ticked_texts
 from affidavit.engine.stages.fields.labels import BREAKS, PROSE, Hit
-from affidavit.engine.stages.fields.lexicon import Kind
+from affidavit.engine.stages.fields.lexicon import PERIOD_END, PERIOD_START, Kind
 from affidavit.engine.stages.fields.plans import Plan
 from affidavit.engine.stages.fields.spans import Span, Spans, convert
 from affidavit.engine.stages.fields.view import Segment, View
@@ -21,6 +22,7 @@ BELOW_ROWS = 4  # how far under a label its value may stand: rows
 BELOW_HEIGHTS = 5.0  # and word heights
 MIN_SCORE = 0.2
 KEPT = 8  # candidates per leaf
+_GROUPS = re.compile(r"[\s:]*(?P<number>\d{2,6}(?: \d{2,6}){1,7})\s*")
 PAGE_DIGITS = 3  # of the number of a page
 CAPTIONED = 0.95  # of a value over its caption
 BOX_CHARS = 3  # of a check box, as in [x]
@@ -192,8 +194,11 @@ class Finder:
     def _values(self, segment: Segment, plan: Plan, start: int) -> Iterator[Span]:
         if plan.kind in (Kind.CHOICE, Kind.BOOLEAN):
             found: Sequence[Span] = choice_spans(segment, plan.leaf, start)
+        elif plan.kind is Kind.CODE and (grouped := _digit_groups(segment, start)):
+            found = (grouped,)
         elif self._spans.has_grammar(plan.kind):
             found = self._spans.of(segment, plan.kind)
+            found = _end_of_range(found, start, plan) if plan.kind is Kind.DATE else found
         elif plan.kind is Kind.ADDRESS:
             address = grown_address(self._view, segment, start, self._starts_with_label)
             yield from (address,) if address else ()
@@ -239,6 +244,21 @@ def reading_confidence(span: Span) -> float:
 def lowered(candidate: Candidate, factor: float) -> Candidate:
     """Return the candidate with its score times `factor`, at most 1."""
     return replace(candidate, score=min(1.0, candidate.score * factor))
+
+
+def _digit_groups(segment: Segment, start: int) -> Span | None:
+    """Return all that follows as one number, if it is nothing but groups of digits: 8841 2231 90."""
+    match = _GROUPS.fullmatch(segment.text, start)
+    return Span(segment, *match.span("number"), match["number"], 1.0) if match else None
+
+
+def _end_of_range(found: Sequence[Span], start: int, plan: Plan) -> Sequence[Span]:
+    """Of two dates behind a label return the one that the leaf asks for: where a period starts or ends."""
+    behind = [span for span in found if span.start >= start]
+    key = plan.concept.key if plan.concept else ""
+    if len(behind) != 2 or key not in (PERIOD_START, PERIOD_END):
+        return found
+    return behind[:1] if key == PERIOD_START else behind[1:]
 
 
 def _is_caption(hit: Hit) -> bool:

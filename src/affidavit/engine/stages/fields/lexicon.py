@@ -71,6 +71,8 @@ QUANTITY = "quantity"
 UNIT_PRICE = "unit_price"
 PREPAID = "prepaid"
 AMOUNT_DUE = "amount_due"
+PERIOD_START = "period_start"
+PERIOD_END = "period_end"
 ISSUE_DATE = "issue_date"
 
 ADDRESS_PARTS = frozenset({"name", "address", "street", "postcode", "city", "country"})

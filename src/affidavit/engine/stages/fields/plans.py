@@ -100,13 +100,16 @@ def plan_leaf(leaf: Leaf) -> Plan:
     if concept and concept.kind is Kind.PARTY and concept.key in PARTIES:
         party = concept.key
         concept = BY_KEY["address"] if _asks_for_address(leaf) else concept
+    if concept is None and leaf.type is LeafType.STRING and not leaf.format and _asks_for_address(leaf):
+        concept = BY_KEY["address"]
     own = tuple(own_labels(leaf, is_party=party is not None))
     return Plan(leaf=leaf, kind=_kind_of(leaf, concept), concept=concept, own=own, party=party)
 
 
 def _asks_for_address(leaf: Leaf) -> bool:
     """Tell whether a leaf that names a party asks for its address, as delivery_address does."""
-    return "address" in _exact(split_name(leaf.name)[-1])
+    words = split_name(leaf.name)
+    return bool(words) and "address" in _exact(words[-1])
 
 
 def _party_of(leaf: Leaf) -> tuple[str | None, list[str]]:
@@ -168,7 +171,8 @@ def _type_fit(leaf: Leaf, concept: Concept) -> float:
         return 0.0
     match leaf.type:
         case LeafType.STRING:
-            return 0.7 if numeric else 1.0
+            is_undeclared_date = concept.kind is Kind.DATE and leaf.format is None
+            return 0.7 if numeric else 0.9 if is_undeclared_date else 1.0
         case LeafType.NUMBER | LeafType.INTEGER:
             return 1.0 if numeric else 0.55 if concept.kind is Kind.CODE else 0.0
         case LeafType.BOOLEAN:

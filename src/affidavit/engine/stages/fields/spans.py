@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
@@ -18,6 +19,8 @@ from affidavit.engine.stages.values.dates import DateOrder, DateSpan, find_dates
 from affidavit.engine.stages.values.numbers import Number, find_numbers
 
 BAD_CHECK = 0.4  # fit of an account number with wrong check digits: only a label can prove it
+LIKE_AMOUNT = 0.4  # fit of 120.15 as a number of something
+_AMOUNT = re.compile(r"\d{1,6}[.,]\d{2}")
 SHORT_CODE = 3  # characters; a document's number is mostly longer
 
 
@@ -230,5 +233,7 @@ def _code_fit(code: codes.Code, text: str, dates: list[tuple[int, int]]) -> floa
         return 0.1
     if text[code.end : code.end + 1] == "%" or text[code.end : code.end + 2] == " %":
         return 0.1
+    if _AMOUNT.fullmatch(code.value):
+        return LIKE_AMOUNT
     digits = sum(char.isdigit() for char in code.value)
     return 0.75 if digits < SHORT_CODE else 1.0

@@ -24,7 +24,8 @@ _URI = re.compile(
 _IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Z]{2}[\dOIlSB]{2}(?:[ ]?[A-Z0-9]){11,30}(?![A-Za-z0-9])")
 _BIC = re.compile(r"(?<![A-Za-z0-9])[A-Z]{4}[ ]?[A-Z]{2}[ ]?[A-Z0-9]{2}(?:[ ]?[A-Z0-9]{3})?(?![A-Za-z0-9])")
 _PHONE = re.compile(
-    r"(?<![\w.,])(?:\+\d{1,3}|\(?0\d{1,5}\)?)[\s\-/.]*(?:\(?\d{1,6}\)?[\s\-/.]*){1,6}\d(?![\w,])"
+    r"(?<![\w.,])(?:(?:\+\d{1,3}|\(?0\d{1,5}\)?)[\s\-/.]*(?:\(?\d{1,6}\)?[\s\-/.]*){1,6}\d"
+    r"|(?:1[\s\-.])?\(?\d{3}\)?[\s\-.]\d{3}[\s\-.]\d{4}|\(\d{3}\)\d{3}[\s\-.]\d{4})(?![\w,])"
 )
 
 # EU (and GB, CH, NO) formats: ec.europa.eu/taxation_customs/vies, "VAT identification numbers".
