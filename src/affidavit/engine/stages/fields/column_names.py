@@ -20,7 +20,7 @@ LAST_WORD = 0.8  # of a label that is only the last word of the property's name
 
 @dataclass(frozen=True, slots=True)
 class PropertyName:
-    """The keys of a property's labels, its concept, the letters and initials of its name, words that describe it.
+    """The keys of a property's labels, its concept, letters and initials of its name, words that describe it.
 
     The concept is one of lines: the property's own, else the one that the last word of its name is.
     """

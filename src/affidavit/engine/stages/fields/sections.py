@@ -52,7 +52,11 @@ class SectionReader:
         if not rows or any(row.number in taken for row in rows):
             return None
         records = [self._record(_texts(entry), plans) for entry in self._entries(rows)]
-        kept = [Entry(record) for record in records if len(record) >= LEAST_VALUES]
+        times = {plan.key for plan in plans if _is_time(plan)}
+        dated = [record for record in records if not times or times & record.keys()]
+        kept = [Entry(record) for record in dated if len(record) >= LEAST_VALUES]
+        if 2 * len(kept) <= len(records):  # most of the section is something else
+            return None
         return found(kept, frozenset(row.number for row in rows)) if kept else None
 
     def _section(self, names: set[str]) -> list[Row]:
