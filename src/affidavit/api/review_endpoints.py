@@ -57,9 +57,18 @@ REVIEW: Final = {
     ],
 }
 BODIES: Final = {
-    "approve": {"action": "approve", "version": 1, "reviewer": "ada@example.com"},
-    "correct": {"action": "correct", "version": 1, "corrections": [_CORRECTION]},
-    "reject": {"action": "reject", "version": 1, "reason": "This is the quote, not the invoice."},
+    "approve": {
+        "summary": "Approve",
+        "value": {"action": "approve", "version": 1, "reviewer": "ada@example.com"},
+    },
+    "correct": {
+        "summary": "Correct a field",
+        "value": {"action": "correct", "version": 1, "corrections": [_CORRECTION]},
+    },
+    "reject": {
+        "summary": "Reject",
+        "value": {"action": "reject", "version": 1, "reason": "This is the quote, not the invoice."},
+    },
 }
 _CODES: Final = ("NOT_FOUND", "REVIEW_NOT_PENDING")
 

@@ -22,7 +22,7 @@ from affidavit.infra.db import Database, scoped
 from affidavit.infra.idempotency import Fingerprint, claim
 from affidavit.infra.ids import new_id
 from affidavit.jobs.amending import Amendment
-from affidavit.jobs.claim import StoredBlob
+from affidavit.jobs.claim import JobError, StoredBlob
 from affidavit.jobs.ending import end
 from affidavit.jobs.models import Job
 from affidavit.jobs.review_gate import PENDING, summary
@@ -32,12 +32,11 @@ from affidavit.jobs.transitions import lock_parent
 from affidavit.jobs.views import StoredResult
 
 MAX_ACTIONS: Final = 200  # of one review
-REJECTED: Final = {
-    "code": "REVIEW_REJECTED",
-    "message": "A reviewer rejected what was extracted. The job's review says who, when and why.",
-    "category": "review",
-    "retryable": False,
-}
+REJECTED: Final = JobError(
+    code="REVIEW_REJECTED",
+    message="A reviewer rejected what was extracted. The job's review says who, when and why.",
+    category="review",
+)
 
 
 class Action(StrEnum):
@@ -194,8 +193,8 @@ class Reviews:
                 changed = update(Job).where(Job.id == job.id).values(review=noted, updated_at=func.now())
                 await session.execute(changed)
             case Action.REJECT:
-                detail = {"code": REJECTED["code"]}
-                columns = {"error": dict(REJECTED), "review": noted}
+                detail = {"code": REJECTED.code}
+                columns = {"error": REJECTED.to_json(), "review": noted}
                 await _settle(session, job.id, JobStatus.FAILED, detail=detail, **columns)
             case Action.APPROVE:
                 result = amended or StoredBlob(review.machine_sha256, review.machine_size_bytes)
