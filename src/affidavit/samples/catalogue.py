@@ -1,4 +1,4 @@
-"""The sample documents of each starter template: two looks, and a scan of the second."""
+"""The sample documents of each starter template: two looks, and a scan of one of them."""
 
 from __future__ import annotations
 
@@ -51,14 +51,16 @@ LOOKS: Final[Mapping[str, tuple[Look, Look]]] = {
 }
 
 
+# Which of the two looks is scanned. Of the others' scans OCR loses a digit, or the rules take the sender's
+# line over an address window for the addressee: docs/templates.md says so.
+_SCANNED: Final[Mapping[str, int]] = {"invoice": 0, "purchase_order": 0}
+
+
 @cache
 def samples_of(name: str) -> tuple[Sample, ...]:
     """Return the samples of a starter template. Raises KeyError for a name that it has not."""
     schema = starters()[name].definition.schema
-    (first, draw_first, expected_first), (second, draw_second, expected_second) = LOOKS[name]
-    paper = draw_second()
-    return (
-        Sample(f"{name}-{first}.pdf", draw_first(), schema, expected_first),
-        Sample(f"{name}-{second}.pdf", paper, schema, expected_second),
-        Sample(f"{name}-{second}-scan.pdf", scan(paper), schema, expected_second),
-    )
+    drawn = [Sample(f"{name}-{look}.pdf", draw(), schema, values) for look, draw, values in LOOKS[name]]
+    chosen = drawn[_SCANNED.get(name, 1)]
+    stem = chosen.filename.removesuffix(".pdf")
+    return (*drawn, Sample(f"{stem}-scan.pdf", scan(chosen.data), schema, chosen.expected))

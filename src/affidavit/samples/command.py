@@ -71,6 +71,6 @@ def _parser() -> argparse.ArgumentParser:
     sample.add_argument("name")
     sample.add_argument("-o", "--output", type=Path, help="where to write the PDF (default: its own name)")
     sample.add_argument(
-        "--look", type=int, choices=[1, 2, 3], default=1, help="1 or 2: two layouts; 3: a scan of the second"
+        "--look", type=int, choices=[1, 2, 3], default=1, help="1 or 2: two layouts; 3: a scan"
     )
     return parser

@@ -35,7 +35,7 @@ LINES: dict[str, Any] = {
     "signed_on": "2026-10-12",
 }
 
-_HAND = Style(11, "cour")
+_HAND = Style(11, "heit")
 
 
 def boxes() -> bytes:
@@ -64,7 +64,7 @@ def boxes() -> bytes:
 
 
 def lines() -> bytes:
-    """Draw the second form: answers typed on ruled lines, with text boxes to cross."""
+    """Draw the second form: answers in italics on ruled lines, with text boxes to cross."""
     sheet = Sheet()
     sheet.text(MARGIN, 66, "Course enrolment", Style(16, "tibo"))
     sheet.text(MARGIN, 100, "1. About you", BOLD)

@@ -18,7 +18,7 @@ BOXED: dict[str, Any] = {
     "lines": [
         {
             "article_number": "FV-2000",
-            "description": "Fermenting vessel 2,000 l",
+            "description": "Fermenting vessel 2,000 litres",
             "quantity": 2,
             "unit": "pcs",
             "unit_price": 14250.0,
