@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -17,7 +18,9 @@ from affidavit.engine.stages.fields.citation import cite
 from affidavit.engine.stages.fields.view import View, union
 from affidavit.engine.stages.ingest import PDF_ERRORS
 
-MOST_WIDGETS = 20_000  # of a file; the longest tax forms have about 3,000
+MOST_WIDGETS = 10_000  # of a file; the longest tax forms have about 3,000
+MOST_ON_PAGE = 2_000  # PyMuPDF's time for a page's widgets grows with their square: 5 s for these
+MOST_LABELLED = 1_000  # places of one page whose labels are looked for, from its start
 MOST_DAMAGED = 300  # widgets of a page that are tried behind a damaged one
 WIDGET = 21  # PDF_ANNOT_WIDGET of PyMuPDF, which its types leave out
 _DAMAGE = (*PDF_ERRORS, AttributeError, KeyError, IndexError, RecursionError)
@@ -78,9 +81,13 @@ class Entry:
 def read_entries(pdf: pymupdf.Document, most: int = MOST_WIDGETS) -> list[Entry]:
     """Return the fields of a PDF in the order of its pages. Raises FormTooLarge over `most` places."""
     entries: dict[tuple[str, FieldType], Entry] = {}
+    on_page: Counter[int] = Counter()
     for count, (entry, widget) in enumerate(_widgets(pdf)):
         if count >= most:
             raise FormTooLarge(most)
+        on_page[widget.page] += 1
+        if on_page[widget.page] > MOST_ON_PAGE:
+            raise FormTooLarge(MOST_ON_PAGE)
         entries.setdefault((entry.name, entry.type), entry).widgets.append(widget)
     return list(entries.values())
 
@@ -170,7 +177,7 @@ def shown(entries: Sequence[Entry], view: View) -> Iterator[FormField]:
     for entry in entries:
         for widget in entry.widgets:
             boxes.setdefault(widget.page, []).append(widget.box)
-    labels = {page: Labels(view, page, found) for page, found in boxes.items()}
+    labels = {page: Labels(view, page, found[:MOST_LABELLED]) for page, found in boxes.items()}
     for entry in entries:
         yield _shown(entry, view, labels)
 

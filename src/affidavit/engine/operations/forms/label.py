@@ -10,6 +10,7 @@ from affidavit.engine.stages.fields.view import Segment, Token, View, split_at_g
 
 FARTHEST_BESIDE = 220.0  # points between a field and a label in its row
 FARTHEST_ABOVE = 3.0  # word heights
+MOST_ASKED = 1_000
 LONGEST = 12  # words; more is a sentence about something else
 INSIDE = 0.5  # of a word, from which on it is a field's value and no label
 
@@ -22,6 +23,7 @@ class Labels:
     def __init__(self, view: View, page: int, boxes: Sequence[BoundingBox]) -> None:
         self._height = view.heights.get(page, 10.0)
         self._boxes = boxes
+        self._asked = 0
         self._segments = [
             Segment(page=page, row=row.number, tokens=part)
             for row in view.rows
@@ -30,7 +32,13 @@ class Labels:
         ]
 
     def beside(self, box: BoundingBox, kind: FieldType) -> tuple[Token, ...]:
-        """Return the words of the label: left of a field or over it; right of a box to tick."""
+        """Return the words of the label: left of a field or over it; right of a box to tick.
+
+        None once MOST_ASKED boxes were asked about: a page with more is no form.
+        """
+        self._asked += 1
+        if self._asked > MOST_ASKED:
+            return ()
         places = (
             (self._right, self._left, self._above)
             if kind in _MARKED
