@@ -31,7 +31,10 @@ LONGEST_NAME = 9  # words
 HEADED, FORMED, LARGE_BONUS, FIRST_BONUS = 0.35, 0.2, 0.2, 0.1  # what makes a letterhead
 INCOMPLETE = 0.4  # of the score, at most, for what an address lacks
 
-_SEPARATOR = re.compile(r"\s*[,;|•·●*]\s+|\s+[-\u2013\u2022\u00b7\u25cf]\s+")
+_SEPARATOR = re.compile(r"\s*[|•·●]\s*|\s*[,;*]\s+|\s+[-\u2013\u2022\u00b7\u25cf]\s+")
+_UNPARTED = re.compile(
+    r"^\S.*?\s(?P<form>[\w.]+)\s+(?P<street>[^\W\d_][^\d]*\d+\s?[a-z]?)\s+(?P<town>\d{4,5}\s[^\W\d_]+)(?:\s[^\W\d_]+)?$"
+)
 
 HitsByRow = Mapping[int, Sequence[Hit]]
 
@@ -133,7 +136,17 @@ def _one_line(segment: Segment) -> Party | None:
             town, piece, first = find_town(whole), whole, at - 1
         if town and first >= 1:
             return _of_pieces(segment, pieces[:first], piece, town)
-    return None
+    return _unparted(segment)
+
+
+def _unparted(segment: Segment) -> Party | None:
+    """Read `Name GmbH Street 1 12345 Town`, a sender's line whose separators OCR did not see."""
+    match = _UNPARTED.match(segment.text)
+    if match is None or fold(match["form"]) not in LEGAL_FORMS:
+        return None
+    town = find_town(match["town"])
+    name = segment.text[: match.end("form")]
+    return _of_pieces(segment, [name, match["street"]], match["town"], town) if town else None
 
 
 def _of_pieces(segment: Segment, before: Sequence[str], line: str, town: Town) -> Party:

@@ -111,8 +111,8 @@ class View:
         }
         self.pages = {page.number: page for page in document.pages}
         self.tokens = {page.number: _straightened(page) for page in document.pages}
-        self.rows: tuple[Row, ...] = tuple(self._all_rows())
         self.heights = {page.number: _type_height(page, self.tokens[page.number]) for page in document.pages}
+        self.rows: tuple[Row, ...] = tuple(self._all_rows())
 
     @cached_property
     def segments(self) -> tuple[Segment, ...]:
@@ -146,7 +146,7 @@ class View:
         number = 0
         for page in self.document.pages:
             tokens = self.tokens[page.number]
-            height = word_height(tokens)
+            height = self.heights[page.number]
             rows = _rows([token for token in tokens if not is_turned(token)])
             gap = column_gap(rows, height)
             for row_tokens in rows:
