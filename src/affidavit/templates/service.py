@@ -74,7 +74,8 @@ class Templates:
                 raise _not_there(name)
             newest = _sure(await repository.find(session, environment_id, Reference(name)))
             # The same said again, by a caller whose first answer was lost, is as good as the first time.
-            if _is_same(newest.definition, definition) and based_on in (None, newest.version, newest.version - 1):
+            known = (None, newest.version, newest.version - 1)
+            if _is_same(newest.definition, definition) and based_on in known:
                 return newest
             if based_on not in (None, newest.version):
                 raise Conflict(_CHANGED.format(version=newest.version), code="TEMPLATE_CHANGED")
