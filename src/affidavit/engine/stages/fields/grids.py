@@ -61,7 +61,8 @@ def grid_below(view: View, header: Header, hits: HitsOf) -> Grid:
     body, is_closed = body_below(view, header.last, hits, header.names)
     if not body and not is_closed:
         body, is_closed = _over_page(view, header, hits)
-    header = parted_by(header, body, hits)
+    own = [segment for row in view.rows[header.first : header.last + 1] for segment in row.segments]
+    header = parted_by(header, body, {id(each): hits[id(each)] for each in own if id(each) in hits})
     gutters = Gutters.under([name.box for name in header.names], body, view.heights[header.names[0].page])
     box = union(name.box for name in header.names)
     used = range(view.rows[header.first].number, view.rows[header.last].number + 1)

@@ -59,6 +59,7 @@ class Spans:
     def __init__(self, view: View) -> None:
         self._view = view
         self._found: dict[tuple[int, Kind], tuple[Span, ...]] = {}
+        self._seen: list[Segment] = []
         self._finders: dict[Kind, Callable[[str], list[tuple[int, int, Any, float]]]] = {
             Kind.DATE: self._dates,
             Kind.TIME: _finder(codes.find_times),
@@ -86,6 +87,7 @@ class Spans:
             finder = self._finders.get(kind)
             found = finder(segment.text) if finder else []
             self._found[key] = tuple(Span(segment, *each) for each in found)
+            self._seen.append(segment)  # so that no other segment takes its id
         return self._found[key]
 
     def all(self, kind: Kind) -> list[Span]:
