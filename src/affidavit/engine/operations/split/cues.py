@@ -22,6 +22,7 @@ from affidavit.engine.stages.values.folding import squash
 BIAS: Final = -1.4
 SAME_SIZE: Final = 0.02  # of the page
 SAME_PRINT: Final = 0.18  # of the height of the words
+PER_LENGTH: Final = 0.35  # of log odds, for each factor of e in pages
 MANY_WORDS: Final = 100  # on both pages: that they share none is then no chance
 MIN_LINE: Final = 6  # letters; a shorter line repeats by chance
 UNALIKE, ALIKE = 0.2, 0.5
@@ -287,6 +288,13 @@ def _cuts_sentence(last: str, first: str) -> bool:
     return last.rstrip()[-1] not in ".!?:;\u3002" and first.lstrip()[0].islower()
 
 
+def _length(gap: Gap) -> Iterator[Reason]:
+    """Let weak cues end a long document less easily than a short one: a filing has many odd pages."""
+    if len(gap.before) > 1:
+        text = f"{len(gap.before)} pages belong together so far"
+        yield _reason(Cue.CONTINUATION, -PER_LENGTH * math.log(len(gap.before)), text)
+
+
 def _table_goes_on(gap: Gap) -> bool:
     above, below = gap.last.last_table, gap.after.first_table
     if above is None or below is None or above.columns != below.columns or below.columns < 3:
@@ -337,6 +345,7 @@ _CUES: Final = (
     _layout,
     _vocabulary,
     _continuations,
+    _length,
     _endings,
     _topics,
 )
