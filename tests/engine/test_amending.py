@@ -1,4 +1,4 @@
-"""What a reviewer's corrections make of a result: values, items, evidence, and the machine's own word kept."""
+"""What a reviewer's corrections make of a result: values, items, evidence; the machine's own word is kept."""
 
 from __future__ import annotations
 
