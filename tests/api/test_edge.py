@@ -17,6 +17,7 @@ from affidavit.api.body import BodyLimit
 from affidavit.api.errors import RequestTimeout
 from affidavit.api.limits import PollLimit
 from affidavit.api.middleware import Edge
+from affidavit.engine.spec import Operation
 from affidavit.errors import TooManyRequests
 from affidavit.infra import logs
 from tests.api.conftest import TEXT, Api, running, served, settings_for
@@ -340,6 +341,6 @@ async def test_what_the_database_refuses_is_our_own_fault_and_not_its_absence(
 async def test_capabilities_say_what_there_is(api: Api) -> None:
     seen = (await api.get("/v1/capabilities")).json()
 
-    assert seen["operations"] == ["parse", "extract"]
+    assert seen["operations"] == list(Operation)
     assert "application/pdf" in seen["media_types"]
     assert seen["limits"]["upload_bytes"] == 100_000_000

@@ -88,8 +88,8 @@ def test_codes_from_behind_the_walls_cannot_make_labels_without_end() -> None:
 
 def test_labels_come_from_closed_sets() -> None:
     allowed = {
-        "code", "ending", "kind", "method", "operation", "outcome", "priority", "reason", "route",
-        "source", "state", "status", "sweep",
+        "code", "direction", "ending", "kind", "method", "operation", "outcome", "priority", "reason",
+        "route", "source", "state", "status", "sweep",
     }  # fmt: skip
     for metric in metrics.declared():
         assert set(metric.labels) <= allowed, metric.name
