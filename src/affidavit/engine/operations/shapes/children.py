@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final, Literal, Union
 
 from pydantic import Field, create_model
 
+from affidavit.engine.operations.shapes.filling import SchemaToFill, TemplateToFill
 from affidavit.engine.spec import Frozen, Operation
 
 MAX_TOPICS: Final = 51  # as many as a split may have, and one for all others
@@ -29,14 +30,8 @@ class ExtractJob(ChildJob):
     """Fill a JSON Schema from the part."""
 
     operation: Literal[Operation.EXTRACT]
-    json_schema: Annotated[
-        dict[str, Any] | None,
-        Field(alias="schema", description="JSON Schema 2020-12 of the values to fill, or the shorthand."),
-    ] = None
-    template: Annotated[
-        str | None,
-        Field(max_length=80, description="A template instead of a schema. Its options do not count here."),
-    ] = None
+    json_schema: SchemaToFill = None
+    template: TemplateToFill = None
 
 
 Topic = Annotated[str, Field(min_length=1, max_length=100)]

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final, Literal, Self, Union
 from pydantic import Field, RootModel, create_model, model_validator
 from pydantic_core import PydanticCustomError
 
+from affidavit.engine.operations.shapes.filling import SchemaToFill, TemplateToFill
 from affidavit.engine.result import FieldValue, Said, SchemaViolation, Value
 from affidavit.engine.spec import Frozen, Operation
 
@@ -42,14 +43,8 @@ class ExtractStep(Step):
     """Fill a JSON Schema."""
 
     operation: Literal[Operation.EXTRACT]
-    json_schema: Annotated[
-        dict[str, Any] | None,
-        Field(alias="schema", description="JSON Schema 2020-12 of the values to fill, or the shorthand."),
-    ] = None
-    template: Annotated[
-        str | None,
-        Field(max_length=80, description="A template instead of a schema. Its options do not count here."),
-    ] = None
+    json_schema: SchemaToFill = None
+    template: TemplateToFill = None
 
 
 class PipelineParameters(Frozen):
