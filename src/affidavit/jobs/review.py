@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from affidavit.documents import references
 from affidavit.documents.models import Document, PageCheckpoint
-from affidavit.errors import Conflict, Gone, IdempotencyKeyReused, NotFound, RequestInvalid
+from affidavit.errors import Conflict, IdempotencyKeyReused, NotFound, RequestInvalid
 from affidavit.infra.db import Database, scoped
 from affidavit.infra.idempotency import Fingerprint, claim
 from affidavit.infra.ids import new_id
@@ -29,7 +29,7 @@ from affidavit.jobs.review_gate import PENDING, summary
 from affidavit.jobs.review_models import Review, ReviewAction
 from affidavit.jobs.status import JobStatus
 from affidavit.jobs.transitions import lock_parent
-from affidavit.jobs.views import StoredResult
+from affidavit.jobs.views import StoredResult, refuse_gone
 
 MAX_ACTIONS: Final = 200  # of one review
 REJECTED: Final = JobError(
@@ -116,12 +116,7 @@ class Reviews:
         """Say where the machine's own result is. Raises NotFound; Gone RESULT_DELETED, RESULT_EXPIRED."""
         async with self._db.begin(environment_id) as session:
             job, review = await _find(session, environment_id, job_id)
-        if job.deleted_by is not None:
-            raise Gone(
-                "The content of this job was deleted. Submit the document again.", code="RESULT_DELETED"
-            )
-        if job.purged_at is not None:
-            raise Gone("The result has expired and was removed. Submit the job again.", code="RESULT_EXPIRED")
+        refuse_gone(is_deleted=job.deleted_by is not None, is_available=job.purged_at is None)
         return StoredResult(review.machine_sha256, review.machine_size_bytes, job.store)
 
     async def decide(

@@ -34,6 +34,7 @@ from affidavit.jobs.views import (
     QueueHealth,
     StoredResult,
     queued_hint_ms,
+    refuse_gone,
 )
 from affidavit.jobs.watch import Watch
 from affidavit.webhooks.leasing import own_secret_owner
@@ -188,12 +189,7 @@ class Jobs:
         if row is None:
             raise NotFound("job")
         _refuse_unready(row)
-        if row["deleted_by"] is not None:
-            raise Gone(
-                "The content of this job was deleted. Submit the document again.", code="RESULT_DELETED"
-            )
-        if not repository.is_available(row):
-            raise Gone("The result has expired and was removed. Submit the job again.", code="RESULT_EXPIRED")
+        refuse_gone(is_deleted=row["deleted_by"] is not None, is_available=repository.is_available(row))
         return StoredResult(row["result_sha256"], row["result_size_bytes"], row["store"])
 
     async def result_read(self, environment_id: str, job_id: str) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, Self
 
+from affidavit.errors import Gone
 from affidavit.jobs.status import TERMINAL, JobKind, JobStatus
 
 SOONEST_MS: Final = 250
@@ -205,3 +206,11 @@ class QueueHealth:
     queued: int
     oldest_seconds: float | None
     bell: bool
+
+
+def refuse_gone(*, is_deleted: bool, is_available: bool) -> None:
+    """Raise Gone RESULT_DELETED or RESULT_EXPIRED for a result that is no longer kept."""
+    if is_deleted:
+        raise Gone("The content of this job was deleted. Submit the document again.", code="RESULT_DELETED")
+    if not is_available:
+        raise Gone("The result has expired and was removed. Submit the job again.", code="RESULT_EXPIRED")
