@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 import affidavit.accounts.models
 import affidavit.documents.models
+import affidavit.evidence.models
 import affidavit.infra.idempotency
 import affidavit.jobs.models
 import affidavit.jobs.review_models

@@ -199,6 +199,7 @@ async def test_app_may_do_only_what_the_api_does(db: Database) -> None:
     assert not {"TRUNCATE", "REFERENCES", "TRIGGER"} & set().union(*granted.values())
     assert {name for name, verbs in granted.items() if "DELETE" in verbs} <= {
         "blob_refs",
+        "bundle_artifacts",
         "job_artifacts",
         "page_checkpoints",
         "templates",

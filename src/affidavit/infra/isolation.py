@@ -27,6 +27,11 @@ LOGIN: Final = (
 SHARED_TABLES: Final = {
     "alembic_version": "the revision of the schema",
     "environments": "the environments themselves; only the system reads them",
+    "signing_keys": "public halves of the keys that sign; anyone may see them",
+    "installation": "the name of the log",
+    "log_entries": "hashes alone; anyone may see them",
+    "log_nodes": "hashes alone; anyone may see them",
+    "log_checkpoints": "how long the log is and its root, signed; anyone may see them",
     "patrols": "where the rounds of the whole installation stand; only the system reads them",
 }
 
