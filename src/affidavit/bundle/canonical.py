@@ -1,0 +1,73 @@
+"""JSON as RFC 8785 writes it, of integers only, and reading that accepts no other spelling."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NoReturn
+
+MAX_INTEGER = 2**53 - 1  # beyond, readers that keep numbers as doubles differ
+MAX_VALUES = 4_000_000  # what a reader unpacks at a time: each takes up to 100 bytes of memory or so
+
+
+class JsonError(ValueError):
+    """The bytes are not JSON as the format has it; the message says why."""
+
+
+def canonical(value: object) -> bytes:
+    """Return the bytes of a value. Raise `JsonError` for what has no canonical form here, such as floats."""
+    try:
+        text = json.dumps(_ordered(value), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        return text.encode()
+    except (TypeError, ValueError, RecursionError) as unfit:
+        raise JsonError("It holds a value that the format does not have.") from unfit
+
+
+def load(data: bytes) -> Any:
+    """Return the value of JSON that has no key twice, no NaN, and neither depth nor size beyond reason."""
+    if sum(data.count(mark) for mark in (b",", b"[", b"{")) > MAX_VALUES:
+        raise JsonError(f"It holds more than {MAX_VALUES:,} values.")
+    try:
+        return json.loads(data.decode(), object_pairs_hook=_unique, parse_constant=_refuse)
+    except UnicodeDecodeError as wrong:
+        raise JsonError("It is not UTF-8.") from wrong
+    except RecursionError as wrong:
+        raise JsonError("It is nested too deeply.") from wrong
+    except ValueError as wrong:
+        raise JsonError(str(wrong) if isinstance(wrong, JsonError) else "It is not JSON.") from wrong
+
+
+def load_canonical(data: bytes) -> Any:
+    """Return the value of canonical JSON, or raise `JsonError` if these are not its canonical bytes."""
+    value = load(data)
+    if canonical(value) != data:
+        raise JsonError("It is not in the canonical form of RFC 8785.")
+    return value
+
+
+def _ordered(value: object) -> object:
+    match value:
+        case dict():
+            return {key: _ordered(value[key]) for key in sorted(value, key=_utf16)}
+        case list() | tuple():
+            return [_ordered(item) for item in value]
+        case None | bool() | str():
+            return value
+        case int() if abs(value) <= MAX_INTEGER:
+            return value
+        case _:
+            raise JsonError("It holds a number that is not an integer of 53 bits.")
+
+
+def _utf16(key: str) -> bytes:
+    return key.encode("utf-16-be")  # RFC 8785 sorts by UTF-16 code units
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise JsonError("It names a key twice.")
+    return found
+
+
+def _refuse(_constant: str) -> NoReturn:
+    raise JsonError("It holds a number that JSON does not have.")
