@@ -98,6 +98,14 @@ class Settings(BaseSettings):
         description="Where documents and results are stored: file:///folder shared by API and "
         "workers, or s3://bucket/prefix with the s3 extra. Empty: blobs/ in AFFIDAVIT_DATA_DIR.",
     )
+    signing_key_dir: Path = Field(
+        default_factory=Path,
+        validate_default=True,
+        description="Folder of the private keys that sign bundles, 0001.pem and so on: the highest number "
+        "signs, and the first one is made where there is none. API and workers of one machine share it; it "
+        "belongs to them alone, and not into the backups of the database. Empty: keys/ in "
+        "AFFIDAVIT_DATA_DIR.",
+    )
     min_free_disk_bytes: PositiveInt = Field(
         default=500_000_000,
         description="/readyz fails below this much free space in AFFIDAVIT_DATA_DIR: five uploads "
@@ -455,6 +463,12 @@ class Settings(BaseSettings):
         if urlsplit(url).scheme not in {"file", "s3"}:
             raise ValueError("must look like file:///folder or s3://bucket/prefix")
         return url
+
+    @field_validator("signing_key_dir")
+    @classmethod
+    def _is_key_folder(cls, folder: Path, info: ValidationInfo) -> Path:
+        data_dir: Path = info.data.get("data_dir", Path("var"))
+        return data_dir / "keys" if folder == Path() else folder
 
     @field_validator("otel_endpoint")
     @classmethod

@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import Final
+from typing import Final, Self
 
 from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -39,7 +39,10 @@ class KeyringUnusable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """A key that signs. `public` is the DER SubjectPublicKeyInfo, `key_id` its SHA-256 in hex."""
+    """A key that signs. `public` is the DER SubjectPublicKeyInfo, `key_id` its SHA-256 in hex.
+
+    `number` is that of its file, 0 where it has none.
+    """
 
     key_id: str
     public: bytes
@@ -47,9 +50,24 @@ class SigningKey:
     number: int
     _private: Ed25519PrivateKey = field(repr=False)
 
+    @classmethod
+    def generate(cls) -> Self:
+        """Make a key, in memory alone."""
+        return cls.of(Ed25519PrivateKey.generate(), datetime.now(UTC))
+
+    @classmethod
+    def of(cls, private: Ed25519PrivateKey, made: datetime, number: int = 0) -> Self:
+        """Return the key with its public half."""
+        public = private.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        return cls(hashlib.sha256(public).hexdigest(), public, made, number, private)
+
     def sign(self, content: bytes) -> bytes:
         """Return the Ed25519 signature, 64 bytes."""
         return self._private.sign(content)
+
+    def pem(self) -> bytes:
+        """Return the private key as its file has it."""
+        return self._private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
 class Keyring:
@@ -75,7 +93,7 @@ class Keyring:
                 number = self._newest()
                 if number:
                     return _read(self.folder / file_name(number), number)
-                self._link(new_private_key(), 1)
+                self._link(SigningKey.generate(), 1)
             except (FileNotFoundError, FileExistsError):
                 continue
             except OSError as error:
@@ -86,11 +104,11 @@ class Keyring:
         """Sign with this key from now on. Publish it first."""
         self._current = key
 
-    def add(self, private: Ed25519PrivateKey) -> SigningKey:
-        """Put a key into the folder as the newest one. Raises KeyringUnusable."""
+    def add(self, key: SigningKey) -> SigningKey:
+        """Put a key into the folder as the newest one; return it with its number. Raises KeyringUnusable."""
         for _ in range(LOOKS):
             try:
-                return self._link(private, self._newest() + 1)
+                return self._link(key, self._newest() + 1)
             except FileExistsError:
                 continue
             except OSError as error:
@@ -115,11 +133,11 @@ class Keyring:
     def _newest(self) -> int:
         return max(self._numbers(), default=0)
 
-    def _link(self, private: Ed25519PrivateKey, number: int) -> SigningKey:
+    def _link(self, key: SigningKey, number: int) -> SigningKey:
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = self.folder / file_name(number)
         with NamedTemporaryFile(dir=self.folder, prefix=".new-") as draft:  # 0600 from the first byte
-            draft.write(private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+            draft.write(key.pem())
             draft.flush()
             os.fsync(draft.fileno())
             os.link(draft.name, path)
@@ -130,21 +148,6 @@ class Keyring:
 def file_name(number: int) -> str:
     """Return the name of the key file with this number."""
     return f"{number:04}.pem"
-
-
-def new_private_key() -> Ed25519PrivateKey:
-    """Make a key."""
-    return Ed25519PrivateKey.generate()
-
-
-def public_der(key: Ed25519PublicKey) -> bytes:
-    """Return the DER SubjectPublicKeyInfo, 44 bytes."""
-    return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-
-
-def key_id_of(public: bytes) -> str:
-    """Return the id of a public key in DER: its SHA-256 in hex."""
-    return hashlib.sha256(public).hexdigest()
 
 
 def _read(path: Path, number: int) -> SigningKey:
@@ -159,9 +162,7 @@ def _read(path: Path, number: int) -> SigningKey:
         raise KeyringUnusable(f"{path} is no private key in PEM (PKCS #8, without a password).") from None
     if not isinstance(private, Ed25519PrivateKey):
         raise KeyringUnusable(f"{path} is no Ed25519 key: openssl genpkey -algorithm ed25519")
-    public = public_der(private.public_key())
-    made = datetime.fromtimestamp(status.st_mtime, UTC)
-    return SigningKey(key_id_of(public), public, made, number, private)
+    return SigningKey.of(private, datetime.fromtimestamp(status.st_mtime, UTC), number)
 
 
 def _sync(folder: Path) -> None:
