@@ -7,7 +7,8 @@
      ├─ RequestInvalid       REQUEST_INVALID, or a narrower code
      ├─ Conflict             a state that does not allow it; the code says which
      ├─ Gone                 RESULT_EXPIRED, RESULT_DELETED, IDEMPOTENCY_KEY_EXPIRED
-     │   └─ FileDeleted      FILE_DELETED, with its tombstone
+     │   ├─ FileDeleted      FILE_DELETED, with its tombstone
+     │   └─ BundleDeleted    BUNDLE_DELETED
      ├─ IdempotencyKeyReused IDEMPOTENCY_KEY_REUSED
      ├─ TooLarge             REQUEST_TOO_LARGE
      ├─ TooManyRequests      RATE_LIMITED
@@ -114,6 +115,17 @@ class FileDeleted(Gone):
         self.deleted_at = deleted_at
         self.deleted_by = deleted_by
         self.purged = list(purged or ())
+
+
+class BundleDeleted(Gone):
+    """The bundle is gone but for its tombstone; `deleted_by` is the key that asked or None."""
+
+    code = "BUNDLE_DELETED"
+
+    def __init__(self, deleted_at: datetime, deleted_by: str | None) -> None:
+        super().__init__("This bundle was deleted. Its signed tombstone is at .../tombstone.")
+        self.deleted_at = deleted_at
+        self.deleted_by = deleted_by
 
 
 class IdempotencyKeyReused(ServiceError):

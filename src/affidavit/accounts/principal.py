@@ -21,6 +21,8 @@ class Scope(StrEnum):
     WEBHOOKS_WRITE = "webhooks:write"
     TEMPLATES_READ = "templates:read"
     TEMPLATES_WRITE = "templates:write"
+    BUNDLES_READ = "bundles:read"
+    BUNDLES_WRITE = "bundles:write"
 
 
 @dataclass(frozen=True, slots=True)

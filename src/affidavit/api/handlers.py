@@ -22,6 +22,7 @@ from affidavit.api.render import job_path, problem_response
 from affidavit.api.submission import content_type
 from affidavit.engine.errors import EngineError
 from affidavit.errors import (
+    BundleDeleted,
     FieldError,
     FileDeleted,
     NotFound,
@@ -148,6 +149,8 @@ def _members(error: ServiceError) -> Mapping[str, Any]:
             return {"checks": error.checks}
         case FileDeleted():
             return {"deleted_at": error.deleted_at, "deleted_by": error.deleted_by, "purged": error.purged}
+        case BundleDeleted():
+            return {"deleted_at": error.deleted_at, "deleted_by": error.deleted_by}
     return {}
 
 
