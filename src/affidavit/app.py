@@ -31,12 +31,14 @@ from affidavit.documents.service import Documents, FilePolicy
 from affidavit.engine.media import SUPPORTED
 from affidavit.engine.operations import served
 from affidavit.engine.spec import AUTO_MODEL, NO_MODEL, OcrEngineName
+from affidavit.evidence import signing_keys
 from affidavit.infra import isolation, metrics, tracing
 from affidavit.infra.blobs import BlobStore, open_store
 from affidavit.infra.bubblewrap import Wrapping
 from affidavit.infra.db import Database
 from affidavit.infra.exposition import exposed
 from affidavit.infra.fetch import FetchPolicy
+from affidavit.infra.keyring import Keyring
 from affidavit.infra.logs import configure
 from affidavit.infra.queue import Doorbell
 from affidavit.infra.sandbox import Identity, Walls
@@ -92,12 +94,21 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     db = Database(settings.database_url, pool_size=settings.database_pool_size, name="affidavit-api")
     doorbell = Doorbell(settings.redis_url)
+    keyring = Keyring(settings.signing_key_dir)
     await isolation.require(db)
+    await signing_keys.open_keyring(db, keyring)
     scratch = claim_scratch(settings.data_dir.absolute() / "scratch")
-    used = _services(settings, db, doorbell, scratch)
+    used = _services(settings, db, doorbell, scratch, keyring)
     app.state.services = used
     await used.pressure.look()
-    background = [asyncio.create_task(each) for each in (used.pressure.run(), used.documents.sweep_drafts())]
+    background = [
+        asyncio.create_task(each)
+        for each in (
+            used.pressure.run(),
+            used.documents.sweep_drafts(),
+            signing_keys.keep_following(db, keyring),
+        )
+    ]
     log.info("api.started", version=VERSION)
     try:
         async with exposed(settings.metrics_host, settings.metrics_port, Gauges(db).refresh):
@@ -114,7 +125,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         log.info("api.stopped")
 
 
-def _services(settings: Settings, db: Database, doorbell: Doorbell, scratch: Path) -> Services:
+def _services(
+    settings: Settings, db: Database, doorbell: Doorbell, scratch: Path, keyring: Keyring
+) -> Services:
     secret_key = settings.secret_key.get_secret_value()
     blobs = open_store(settings.blob_url, scratch=settings.data_dir / "staging")
     idempotency_ttl = timedelta(days=settings.idempotency_ttl_days)
@@ -152,6 +165,7 @@ def _services(settings: Settings, db: Database, doorbell: Doorbell, scratch: Pat
         ),
         blobs=blobs,
         db=db,
+        keyring=keyring,
         fetch=FetchPolicy(
             max_bytes=settings.max_upload_bytes,
             allow_http=settings.fetch_allow_http,

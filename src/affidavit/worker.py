@@ -23,6 +23,7 @@ from affidavit.engine.ocr import reader_programs, reading_paths
 from affidavit.engine.ocr.neural import ENVIRONMENT
 from affidavit.engine.spec import Limits
 from affidavit.engine.versions import reading_versions
+from affidavit.evidence import signing_keys
 from affidavit.infra import isolation, metrics, tracing
 from affidavit.infra.blobs import open_store
 from affidavit.infra.bubblewrap import Wrapping
@@ -30,6 +31,7 @@ from affidavit.infra.db import Database
 from affidavit.infra.drafts import STALE
 from affidavit.infra.exposition import exposed
 from affidavit.infra.fetch import FetchPolicy
+from affidavit.infra.keyring import Keyring, KeyringUnusable
 from affidavit.infra.logs import configure
 from affidavit.infra.model import ModelClient, ModelPolicy
 from affidavit.infra.queue import Doorbell
@@ -159,6 +161,7 @@ class Worker:
             _every("staging", PATROL_SECONDS, lambda: blobs.sweep_staging(STALE)),
             _every("scratch", PATROL_SECONDS, self._sweep_scratch),
             *self._scrubbing(),
+            signing_keys.keep_following(db, self._shop.keyring),
             _every("webhooks", settings.result_purge_seconds, lambda: expiry.sweep(db, log_kept)),
         ]
 
@@ -243,6 +246,7 @@ def open_workshop(settings: Settings, scratch: Path) -> Workshop:
         fetching=fetch_policy(settings),
         scratch=scratch,
         engine_versions=reading_versions(),
+        keyring=Keyring(settings.signing_key_dir),
         models=open_models(settings),
         slots=Slots(settings.worker_slots),
     )
@@ -318,7 +322,7 @@ async def serve(settings: Settings) -> None:
     scratch = claim_scratch(settings.data_dir.absolute() / "scratch")
     shop = open_workshop(settings, scratch)
     try:
-        await _open(shop.db, stop)
+        await _open(shop, stop)
         await shop.host.start()
         log.info("worker.started", slots=settings.worker_slots)
         metrics.SLOTS.set(settings.worker_slots)
@@ -335,12 +339,13 @@ async def serve(settings: Settings) -> None:
     log.info("worker.stopped")
 
 
-async def _open(db: Database, stop: asyncio.Event) -> None:
-    """Connect, however long the database takes to come up. Raises isolation.Unsafe."""
+async def _open(shop: Workshop, stop: asyncio.Event) -> None:
+    """Connect, however long the database takes to come up. Raises isolation.Unsafe, KeyringUnusable."""
     while not stop.is_set():
         try:
-            await isolation.require(db)
-        except isolation.Unsafe:
+            await isolation.require(shop.db)
+            await signing_keys.open_keyring(shop.db, shop.keyring)
+        except (isolation.Unsafe, KeyringUnusable):
             raise
         except Exception as error:  # noqa: BLE001 - whatever keeps us from connecting may pass
             log.warning("database.unreachable", error=type(error).__name__)
@@ -362,6 +367,6 @@ def main(arguments: Sequence[str]) -> int:
     tracing.start(settings.otel_endpoint, role="worker", version=version)
     try:
         asyncio.run(serve(settings))
-    except isolation.Unsafe:
+    except (isolation.Unsafe, KeyringUnusable):
         return 1  # it has been logged what to do
     return 0

@@ -15,6 +15,7 @@ from affidavit.engine.spec import Limits, Operation, Options
 from affidavit.infra.blobs import BlobStore
 from affidavit.infra.db import Database
 from affidavit.infra.fetch import FetchPolicy
+from affidavit.infra.keyring import Keyring
 from affidavit.infra.queue import Doorbell
 from affidavit.infra.sandbox import Identity, SandboxHost, Walls
 from affidavit.jobs import execution
@@ -123,6 +124,7 @@ async def workshop(
         fetching=FetchPolicy(max_bytes=1000, allow_http=True, allowed_networks=(LOOPBACK,), total_seconds=5),
         scratch=tmp_path / "scratch",
         engine_versions={"engine": "1"},
+        keyring=Keyring(tmp_path / "keys"),
     )
     await host.close()
 

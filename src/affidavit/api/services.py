@@ -14,6 +14,7 @@ from affidavit.documents.service import Documents
 from affidavit.infra.blobs import BlobStore
 from affidavit.infra.db import Database
 from affidavit.infra.fetch import FetchPolicy
+from affidavit.infra.keyring import Keyring
 from affidavit.jobs.pressure import Pressure
 from affidavit.jobs.review import Reviews
 from affidavit.jobs.service import Jobs
@@ -46,6 +47,7 @@ class Services:
     reviews: Reviews
     blobs: BlobStore
     db: Database
+    keyring: Keyring
     fetch: FetchPolicy
     webhooks: Webhooks
     templates: Templates

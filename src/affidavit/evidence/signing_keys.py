@@ -55,8 +55,12 @@ async def open_keyring(db: Database, keyring: Keyring) -> SigningKey:
 
     Raises KeyringUnusable, also for a key that was retired; and what the database raises.
     """
-    key = await asyncio.to_thread(keyring.look)
-    await _adopt(db, keyring, key)
+    try:
+        key = await asyncio.to_thread(keyring.look)
+        await _adopt(db, keyring, key)
+    except KeyringUnusable as unusable:
+        log.error("signing_key.unusable", why=str(unusable))  # noqa: TRY400 - it says what to do, no trace
+        raise
     log.info("signing_key.taken", key_id=key.key_id)
     return key
 

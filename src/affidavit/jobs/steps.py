@@ -23,6 +23,7 @@ from affidavit.infra.blobs import BlobStore
 from affidavit.infra.db import Database, is_unavailable
 from affidavit.infra.fetch import FetchPolicy, fetch
 from affidavit.infra.ids import new_id
+from affidavit.infra.keyring import Keyring
 from affidavit.infra.profile import PARSE, Profile
 from affidavit.infra.queue import Doorbell
 from affidavit.infra.sandbox import Ending, Outcome, SandboxHost, Walls
@@ -66,6 +67,7 @@ class Workshop:
     fetching: FetchPolicy
     scratch: Path
     engine_versions: Mapping[str, str]
+    keyring: Keyring
     models: Models | None = None
     slots: Slots = field(default_factory=lambda: Slots(1))
 
