@@ -43,7 +43,14 @@ GUARDS = {
             OR (OLD.tombstone IS NOT NULL AND OLD.tombstone IS DISTINCT FROM NEW.tombstone)
             OR (OLD.tombstone_log_index IS NOT NULL
                 AND OLD.tombstone_log_index IS DISTINCT FROM NEW.tombstone_log_index))""",
-    "receipts_are_kept": "BEFORE UPDATE ON receipts FOR EACH ROW",
+    # One that names an agent is emptied with its bundle: the name is the caller's word, and signed.
+    "receipts_are_kept": """BEFORE UPDATE ON receipts FOR EACH ROW
+        WHEN (NEW.envelope IS NOT NULL OR NEW.agent_id IS NOT NULL
+            OR (OLD.id, OLD.environment_id, OLD.bundle_id, OLD.action, OLD.manifest_sha256,
+                OLD.signing_key_id, OLD.created_at)
+            IS DISTINCT FROM (NEW.id, NEW.environment_id, NEW.bundle_id, NEW.action, NEW.manifest_sha256,
+                NEW.signing_key_id, NEW.created_at)
+            OR OLD.key_id IS DISTINCT FROM NEW.key_id)""",
     "log_entries_are_kept": "BEFORE UPDATE OR DELETE ON log_entries FOR EACH ROW",
     "log_nodes_are_kept": "BEFORE UPDATE OR DELETE ON log_nodes FOR EACH ROW",
     "log_checkpoints_are_kept": "BEFORE UPDATE OR DELETE ON log_checkpoints FOR EACH ROW",
@@ -68,7 +75,7 @@ def _grant() -> None:
         "bundles": "SELECT, INSERT, UPDATE",
         "bundle_artifacts": "SELECT, INSERT, DELETE",
         "bundle_events": "SELECT, INSERT, UPDATE (detail, agent_id)",
-        "receipts": "SELECT, INSERT",
+        "receipts": "SELECT, INSERT, UPDATE (envelope, agent_id)",
         "signing_keys": "SELECT",
         "installation": "SELECT",
         "log_entries": "SELECT",
@@ -205,7 +212,7 @@ def _create() -> None:
         sa.Column("agent_id", sa.Text(), nullable=True),
         sa.Column("key_id", sa.Text(), nullable=True),
         sa.Column("manifest_sha256", sa.Text(), nullable=False),
-        sa.Column("envelope", sa.LargeBinary(), nullable=False),
+        sa.Column("envelope", sa.LargeBinary(), nullable=True),
         sa.Column("signing_key_id", sa.Text(), nullable=False),
         sa.Column(
             "created_at", postgresql.TIMESTAMP(timezone=True), server_default=sa.text("now()"), nullable=False

@@ -138,7 +138,10 @@ class BundleEvent(Base):
 
 
 class Receipt(Base):
-    """A signed statement that something was done with a bundle. Its id is a capability: 128 random bits."""
+    """A signed statement that something was done with a bundle. Its id is a capability: 128 random bits.
+
+    When its bundle is deleted, one that names an agent is left without the name and the `envelope`.
+    """
 
     __tablename__ = "receipts"
     __table_args__ = (Index(None, "bundle_id", "created_at"),)
@@ -150,7 +153,7 @@ class Receipt(Base):
     agent_id: Mapped[str | None] = mapped_column(Text)
     key_id: Mapped[str | None] = mapped_column(Text)
     manifest_sha256: Mapped[str] = mapped_column(Text)
-    envelope: Mapped[bytes] = mapped_column(LargeBinary)
+    envelope: Mapped[bytes | None] = mapped_column(LargeBinary)
     signing_key_id: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
 
