@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import errno
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -36,6 +37,23 @@ class Written:
     def to_json(self) -> dict[str, Any]:
         """Return the three as a message carries them."""
         return {"file": self.file, "size": self.size, "sha256": self.sha256}
+
+
+@dataclass(slots=True)
+class PlainFile:
+    """A file that is being written, as it is. `size` counts its bytes so far; `limit` is what they may be."""
+
+    name: str
+    limit: int
+    _file: BinaryIO
+    size: int = 0
+
+    def write(self, piece: bytes) -> None:
+        """Append. Raises OutputLimitExceeded."""
+        self.size += len(piece)
+        if self.size > self.limit:
+            raise OutputLimitExceeded(limit=self.limit)
+        self._file.write(piece)
 
 
 @dataclass(slots=True)
@@ -67,6 +85,12 @@ class Output:
         self._spent = 0  # the pages of this run are in it again
         return self._write_json("result.json.zst", pieces(result))
 
+    @contextmanager
+    def plain(self, name: str, limit: int) -> Iterator[PlainFile]:
+        """Open a file to be left as it is written, at most `limit` bytes. Raises OutputLimitExceeded."""
+        with self._room(), (self.folder / name).open("wb") as file:
+            yield PlainFile(name, limit, file)
+
     def read_page(self, number: int, folder: str = "pages") -> Page:
         """Read a page that was put into `folder` beforehand. Raises OutputLimitExceeded."""
         return Page.model_validate_json(self._read(f"{folder}/{page_file(number)}"))
@@ -94,9 +118,14 @@ class Output:
             yield piece
 
     def _write(self, name: str, content: Iterator[bytes]) -> Written:
+        with self._room(), (self.folder / name).open("wb") as file:
+            return _hashed(name, file, content)
+
+    @contextmanager
+    def _room(self) -> Iterator[None]:
+        """Say what it means that a file cannot be written. Raises OutputLimitExceeded, NoRoom."""
         try:
-            with (self.folder / name).open("wb") as file:
-                return _hashed(name, file, content)
+            yield
         except OSError as error:
             if error.errno == errno.EFBIG:  # the limit of one file, RLIMIT_FSIZE
                 raise OutputLimitExceeded(limit=self.limit) from error
@@ -110,9 +139,9 @@ def page_file(number: int) -> str:
     return f"page-{number:04d}.json.zst"
 
 
-def pieces(result: Result) -> Iterator[bytes]:
-    """Yield the JSON of a result in pieces: together, what `model_dump_json` returns."""
-    shown = [(name, getattr(result, name)) for name in type(result).model_fields]
+def pieces(result: Result, without: Collection[str] = ()) -> Iterator[bytes]:
+    """Yield the JSON of a result in pieces: together, what `model_dump_json(exclude=without)` returns."""
+    shown = [(name, getattr(result, name)) for name in type(result).model_fields if name not in without]
     for index, (name, value) in enumerate((name, value) for name, value in shown if _is_shown(name, value)):
         yield (b"{" if index == 0 else b",") + to_json(name) + b":"
         if name in STREAMED:

@@ -52,6 +52,7 @@ __all__ = [
     "conclude",
     "finish",
     "open_document",
+    "placed_pages",
     "prompts",
     "read",
 ]
@@ -195,10 +196,6 @@ def conclude(
     """
     document, spec = context.document, context.spec
     offsets = page_offsets(document.pages)
-    pages = tuple(
-        _placed(page, offset, keeps_words=spec.options.words)
-        for page, offset in zip(document.pages, offsets, strict=True)
-    )
     heard = _heard(context, replies, asked)
     found = _extracted(document, spec, replies)
     done = _operated(context, replies)
@@ -206,7 +203,7 @@ def conclude(
         operation=spec.operation.value,
         media_type=document.media_type,
         markdown=PAGE_SEPARATOR.join(page.markdown for page in document.pages),
-        pages=pages,
+        pages=tuple(placed_pages(document, keeps_words=spec.options.words)),
         tables=tuple(
             _moved_table(table, offset)
             for page, offset in zip(document.pages, offsets, strict=True)
@@ -286,6 +283,12 @@ def _extracted(document: Document, spec: Spec, replies: Replies) -> Extraction:
     if not any(reply.text for reply in replies):
         return fields.extract(document, schema, strict=strict)
     return model_fields.combined(document, spec, replies)
+
+
+def placed_pages(document: Document, *, keeps_words: bool = True) -> Iterator[ResultPage]:
+    """Yield the pages as a result has them, one at a time: their ranges count from the document's start."""
+    for page, offset in zip(document.pages, page_offsets(document.pages), strict=True):
+        yield _placed(page, offset, keeps_words=keeps_words)
 
 
 def _placed(page: Page, offset: int, *, keeps_words: bool) -> ResultPage:

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import pymupdf
 
-from affidavit.engine import pipeline
+from affidavit.engine import evidence, pipeline
 from affidavit.engine.errors import EngineError, NoRoom, PagesFailed
 from affidavit.engine.hearing import Asked
 from affidavit.engine.model import ModelReply, Replies
@@ -47,7 +47,7 @@ def run(request: Mapping[str, Any], document: int | None, workspace: Path, emit:
                 prompt(_context(request, spec, source, output), _replies(request), output, emit)
             case "finish":
                 context = _context(request, spec, source, output)
-                finish(context, output, emit, _replies(request), _asked(request))
+                finish(context, output, emit, _replies(request), _asked(request), seals=_seals(request))
             case kind:
                 raise ValueError(f"no task is of kind {kind}")
     except EngineError as error:
@@ -82,9 +82,8 @@ class Reading:
                 self._read(opened, number, keeps=is_whole)
         if is_whole:
             document = self._document(opened, batch)
-            finish(
-                Context(document, self.spec, source, _others(request, self.output)), self.output, self.emit
-            )
+            context = Context(document, self.spec, source, _others(request, self.output))
+            finish(context, self.output, self.emit, seals=_seals(request))
 
     def _document(self, opened: OpenedDocument, batch: list[int]) -> Document:
         lost = {error.page for error in self.failed}
@@ -159,12 +158,19 @@ def prompt(context: Context, replies: Replies, output: Output, emit: Emit) -> No
 
 
 def finish(
-    context: Context, output: Output, emit: Emit, replies: Replies = (), asked: Asked | None = None
+    context: Context,
+    output: Output,
+    emit: Emit,
+    replies: Replies = (),
+    asked: Asked | None = None,
+    *,
+    seals: bool = False,
 ) -> None:
     """Write the result of a document, and files made beside it, and tell of them.
 
     `replies` are those to what `prompt` wrote, `asked` what is known of the model: None, and there is none.
-    Raises PagesFailed, OutputLimitExceeded, and what the operation raises.
+    With `seals` the files of a bundle are written too. Raises PagesFailed, OutputLimitExceeded, and what the
+    operation raises.
     """
     _refuse_lost_pages(context)
     emit({"type": "progress", "stage": "finish", "message": "Assemble the result", "page": None})
@@ -177,6 +183,10 @@ def finish(
         about = {"name": artifact.name, "media_type": artifact.media_type}
         emit({"type": "artifact", **about, **file.to_json()})
     told: dict[str, object] = {"complete": concluded.result.completeness.ok}
+    if seals:
+        for plain in evidence.write(context.document, concluded.result, output):
+            emit({"type": "evidence", "file": plain.name, "size": plain.size})
+        told["engine"] = concluded.result.engine.model_dump(mode="json")
     if context.spec.review is not None:
         told["flagged"] = list(flagged(concluded.result, context.spec.review))
     emit({"type": "result", **written.to_json(), **told})
@@ -206,6 +216,10 @@ def warm_up() -> None:
         with suppress(EngineError):
             read = pipeline.read(source, spec)
             pipeline.finish(read.document, spec)
+
+
+def _seals(request: Mapping[str, Any]) -> bool:
+    return bool(request.get("seal"))
 
 
 def _replies(request: Mapping[str, Any]) -> Replies:
