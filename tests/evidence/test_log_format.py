@@ -1,4 +1,4 @@
-"""Trees, checkpoints and proofs are those of RFC 6962 and C2SP: public vectors, and a naive implementation."""
+"""Trees, checkpoints and proofs are those of RFC 6962 and C2SP: public vectors, and a naive reading of them."""
 
 from __future__ import annotations
 
@@ -227,7 +227,7 @@ def test_consistency_proof_of_anything_else_does_not_hold(new: int) -> None:
             (old, after if old < new else entry(0), new, after, proof),
             (old, before, new, before if old < new else entry(0), proof),
             (old, before, new, after, [*proof, entry(0)]),
-            *[(old, before, new, after, proof[:n] + [entry(0)] + proof[n + 1 :]) for n in range(len(proof))],
+            *[(old, before, new, after, [*proof[:n], entry(0), *proof[n + 1 :]]) for n in range(len(proof))],
             *[(old, before, new, after, proof[:n]) for n in range(len(proof))],
             (new + 1, after, new, after, []),
         ]
@@ -244,7 +244,7 @@ def test_inclusion_proof_of_anything_else_does_not_hold(size: int) -> None:
             (entry(index), index, size, proof, root),
             *[(leaf, other, size, proof, root) for other in range(-1, size + 2) if other != index],
             (leaf, index, size, [*proof, entry(0)], root),
-            *[(leaf, index, size, proof[:n] + [entry(0)] + proof[n + 1 :], root) for n in range(len(proof))],
+            *[(leaf, index, size, [*proof[:n], entry(0), *proof[n + 1 :]], root) for n in range(len(proof))],
             *[(leaf, index, size, proof[:n], root) for n in range(len(proof))],
             (leaf, index, size, proof, entry(0)),
         ]
@@ -254,7 +254,8 @@ def test_inclusion_proof_of_anything_else_does_not_hold(size: int) -> None:
 def test_a_note_of_the_go_documentation_is_made_and_its_key_named_the_same() -> None:
     skey = base64.b64decode("AYEKFALVFGyNhPJEMzD1QIDr+Y7hfZx09iUvxdXHKDFz")
     signing = Signing(skey[1:])
-    text = "If you think cryptography is the answer to your problem,\nthen you don't know what your problem is.\n"
+    text = "If you think cryptography is the answer to your problem,\n"
+    text += "then you don't know what your problem is.\n"
 
     signature = note_key_id("PeterNeumann", signing.public) + signing.sign(text.encode())
 
@@ -326,7 +327,7 @@ def test_a_key_of_another_name_is_unknown() -> None:
     [
         ("\n7\n", "\n07\n"),
         ("\n7\n", "\n+7\n"),
-        ("\n7\n", "\n７\n"),
+        ("\n7\n", "\n\uff17\n"),
         ("\n7\n", "\n10000000000000000000\n"),
         ("\n7\n", "\n7 \n"),
         ("\n7\n", "\n\n"),
