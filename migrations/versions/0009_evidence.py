@@ -56,11 +56,28 @@ GUARDS = {
     "log_checkpoints_are_kept": "BEFORE UPDATE OR DELETE ON log_checkpoints FOR EACH ROW",
 }
 
+# The sequencer leaves no gap; whoever else writes into the log cannot either. Rows of one statement see
+# those before them.
+FOLLOW = """
+CREATE FUNCTION refuse_gap() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.n > 0 AND NOT EXISTS (SELECT FROM log_entries e WHERE e.n = NEW.n - 1) THEN
+        RAISE EXCEPTION '%: entry % follows none', TG_NAME, NEW.n USING ERRCODE = 'check_violation';
+    END IF;
+    RETURN NEW;
+END $$
+"""
+
 
 def upgrade() -> None:
     _create()
     for name, when in GUARDS.items():
         op.execute(f"CREATE TRIGGER {name} {when} EXECUTE FUNCTION refuse_change()")
+    op.execute(FOLLOW)
+    op.execute(
+        "CREATE TRIGGER log_entries_follow BEFORE INSERT ON log_entries "
+        "FOR EACH ROW EXECUTE FUNCTION refuse_gap()"
+    )
     op.execute("SELECT isolate_tables()")
     _grant()
 
@@ -68,6 +85,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     for table in reversed(TABLES):
         op.drop_table(table)
+    op.execute("DROP FUNCTION refuse_gap()")
 
 
 def _grant() -> None:
@@ -248,8 +266,10 @@ def _create() -> None:
         sa.Column(
             "created_at", postgresql.TIMESTAMP(timezone=True), server_default=sa.text("now()"), nullable=False
         ),
+        sa.CheckConstraint("n >= 0 AND octet_length(entry) = 32", name=op.f("ck_log_entries_hash")),
         sa.PrimaryKeyConstraint("n", name=op.f("pk_log_entries")),
     )
+    op.create_index(op.f("ix_log_entries_entry"), "log_entries", ["entry"], unique=False)
     op.create_table(
         "log_nodes",
         sa.Column("level", sa.SmallInteger(), autoincrement=False, nullable=False),

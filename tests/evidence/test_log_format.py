@@ -1,4 +1,4 @@
-"""Trees, checkpoints and proofs are those of RFC 6962 and C2SP: public vectors, and a naive reading of them."""
+"""Trees, checkpoints and proofs are those of RFC 6962 and C2SP: by public vectors and by the RFC itself."""
 
 from __future__ import annotations
 

@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     Boolean,
+    CheckConstraint,
     ForeignKey,
     Index,
     Integer,
@@ -183,6 +184,10 @@ class LogEntry(Base):
     """An entry of the log: 32 bytes, the SHA-256 of a manifest or of a tombstone's envelope."""
 
     __tablename__ = "log_entries"
+    __table_args__ = (
+        CheckConstraint("n >= 0 AND octet_length(entry) = 32", name="hash"),
+        Index(None, "entry"),
+    )
 
     n: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     entry: Mapped[bytes] = mapped_column(LargeBinary)
