@@ -39,25 +39,31 @@ async def note(
     agent_id: str | None = None,
     detail: Mapping[str, Any] | None = None,
     receipt_id: str | None = None,
+    event_id: str | None = None,
 ) -> str:
-    """Append an event to a bundle that this session sees, and return its id.
+    """Append an event to a bundle that this session sees, and return its id, a new one unless given.
 
     Holds the bundle's row until the end of the transaction. What callers wrote belongs into `detail`.
     Raises LookupError when there is no such bundle.
     """
-    event_id = new_id("hand" if type_ is BundleEventType.HANDED_OFF else "prov")
     given = {
         "bundle_id": bundle_id,
-        "id": event_id,
+        "id": event_id or new_event_id(type_),
         "type": type_.value,
         "key_id": key_id,
         "agent_id": agent_id,
         "detail": json.dumps(dict(detail or {})),
         "receipt_id": receipt_id,
     }
-    if await session.scalar(_NOTE, given) is None:
+    noted: str | None = await session.scalar(_NOTE, given)
+    if noted is None:
         raise LookupError("there is no such bundle")
-    return event_id
+    return noted
+
+
+def new_event_id(type_: BundleEventType) -> str:
+    """Make the id of an event: `hand_` for hand-offs, `prov_` for all others."""
+    return new_id("hand" if type_ is BundleEventType.HANDED_OFF else "prov")
 
 
 _NOTE: Final = text("""
