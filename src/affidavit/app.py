@@ -46,6 +46,7 @@ from affidavit.infra.scratch import claim_scratch, release_scratch
 from affidavit.infra.secrets import Vault, derive
 from affidavit.jobs.amending import Amender
 from affidavit.jobs.gauges import Gauges
+from affidavit.jobs.keeping import Keeping
 from affidavit.jobs.pressure import Pressure, PressurePolicy
 from affidavit.jobs.review import Reviews
 from affidavit.jobs.service import Jobs
@@ -163,6 +164,7 @@ def _services(
             result_ttl=timedelta(hours=settings.result_ttl_hours),
             idempotency_ttl=idempotency_ttl,
         ),
+        keeping=Keeping(db, keyring),
         blobs=blobs,
         db=db,
         keyring=keyring,

@@ -312,6 +312,11 @@ class Settings(BaseSettings):
         description="The row of a job that holds nothing any more, its events included, goes so long after "
         "its end. 0: never.",
     )
+    bundle_ttl_days: Annotated[int, Field(ge=0)] = Field(
+        default=365,
+        description="Bundles of evidence are deleted so long after they were sealed, unless under legal hold; "
+        "a signed tombstone stays. 0: never.",
+    )
     scrub_days: Annotated[int, Field(ge=0)] = Field(
         default=30,
         description="Every stored blob is read and its hash compared within so many days. 0: never.",

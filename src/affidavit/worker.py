@@ -39,7 +39,7 @@ from affidavit.infra.sandbox import Identity, SandboxHost, Walls
 from affidavit.infra.scratch import claim_scratch, release_scratch, sweep_scratch
 from affidavit.infra.secrets import Vault
 from affidavit.infra.wall_trial import are_walls_held
-from affidavit.jobs import execution, retention, sweep
+from affidavit.jobs import burial, execution, retention, sweep
 from affidavit.jobs.asking import Caps, Models
 from affidavit.jobs.claim import Claim, ExecutionPolicy
 from affidavit.jobs.retention import Retention
@@ -160,6 +160,7 @@ class Worker:
             _every("orphans", PATROL_SECONDS, lambda: find_orphans(db, blobs, self._name)),
             _every("staging", PATROL_SECONDS, lambda: blobs.sweep_staging(STALE)),
             _every("scratch", PATROL_SECONDS, self._sweep_scratch),
+            *self._burying(),
             *self._scrubbing(),
             signing_keys.keep_following(db, self._shop.keyring),
             _every("webhooks", settings.result_purge_seconds, lambda: expiry.sweep(db, log_kept)),
@@ -168,6 +169,20 @@ class Worker:
     async def _sweep_scratch(self) -> None:
         own = self._shop.scratch
         await asyncio.to_thread(sweep_scratch, own.parent, spare=own.name)
+
+    def _burying(self) -> list[Coroutine[Any, Any, None]]:
+        """Return the sweep that deletes bundles whose time is over, if it ever is."""
+        if not self._settings.bundle_ttl_days:
+            return []
+        db, keys = self._shop.db, self._shop.keyring
+        ttl = timedelta(days=self._settings.bundle_ttl_days)
+        return [
+            _every(
+                "bundles",
+                self._settings.result_purge_seconds,
+                lambda: burial.expire(db, ttl, keys.current()),
+            )
+        ]
 
     def _scrubbing(self) -> list[Coroutine[Any, Any, None]]:
         settings = self._settings

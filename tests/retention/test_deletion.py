@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from affidavit.infra.db import Database
-from affidavit.jobs import deletion, execution, retention
+from affidavit.jobs import execution, retention
 from affidavit.jobs.claim import Fenced, ReadPage, Report
 from tests.api.conftest import Api, Hand
 from tests.retention.conftest import blobs_below, files_with, make_blobs_old, rows_with
@@ -158,9 +158,8 @@ async def test_deletions_at_once_leave_one_tombstone(api: Api, hand: Hand, db: D
     await hand.complete(RESULT)
     environment_id = await environment_of(api)
 
-    await asyncio.gather(
-        *(deletion.delete_content(db, environment_id, job["id"], f"key_{n}") for n in range(6))
-    )
+    keeping = api.services.keeping
+    await asyncio.gather(*(keeping.delete_job(environment_id, job["id"], f"key_{n}") for n in range(6)))
 
     gone = (await api.get(f"/v1/jobs/{job['id']}")).json()
     assert [each["kind"] for each in gone["purged"]] == ["result", "source"]

@@ -7,6 +7,7 @@ from typing import Final
 from affidavit.accounts.principal import Scope
 from affidavit.api import examples
 from affidavit.api.endpoint import SUBMITTING, Body, Endpoint, Reply
+from affidavit.api.keeping_endpoints import ENDPOINTS_OF_KEEPING
 from affidavit.api.objects import (
     ArtifactList,
     Capabilities,
@@ -415,8 +416,8 @@ JOBS: Final = (
         "jobs",
         "Delete the content of a job",
         "Erase what a job that has ended holds: the result, the source that came with it, the pages that "
-        "were read for it alone, its schema, options, labels and texts; of a batch, of each of its jobs. "
-        "The job stays as a tombstone that tells what was purged, and its result answers 410 "
+        "were read for it alone, its bundles, its schema, options, labels and texts; of a batch, of each of "
+        "its jobs. The job stays as a tombstone that tells what was purged, and its result answers 410 "
         "`RESULT_DELETED`. Uploaded files stay: delete those by their own id. Again changes nothing.",
         (Reply(200, "The tombstone.", JobObject, examples.DELETED_JOB),),
         codes=(*SUBMITTING, "NOT_FOUND", "JOB_NOT_FINISHED", "LEGAL_HOLD"),
@@ -476,5 +477,6 @@ ENDPOINTS: Final = (
     *FILES,
     *ENDPOINTS_OF_WEBHOOKS,
     *ENDPOINTS_OF_TEMPLATES,
+    *ENDPOINTS_OF_KEEPING,
     *SYSTEM,
 )

@@ -8,6 +8,7 @@ Example = dict[str, Any]
 
 SHA256: Final = "9f2c1a4be0d7c6f3a1b2c3d4e5f60718293a4b5c6d7e8f90a1b2c3d4e5f60718"
 JOB_ID: Final = "job_01kz3v5m7q8r9s0t1v2w3x4y5z"
+BUNDLE_ID: Final = "ev_01kz3v6b2c3d4e5f6g7h8j9k0m"
 FILE_ID: Final = "file_01kz3v4a1b2c3d4e5f6g7h8j9k"
 
 SCHEMA: Final[Example] = {

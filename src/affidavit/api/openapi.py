@@ -13,7 +13,7 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from affidavit.api import webhook_messages
 from affidavit.api.endpoint import Endpoint, Reply
-from affidavit.api.examples import ARTIFACT, FILE_ID, JOB_ID
+from affidavit.api.examples import ARTIFACT, BUNDLE_ID, FILE_ID, JOB_ID
 from affidavit.api.objects import Problem
 from affidavit.api.problems import PROBLEMS, TYPE_PREFIX, status_of
 from affidavit.api.render import JSON, PROBLEM_JSON
@@ -28,6 +28,7 @@ _PATH_PARAMETERS: Final[Mapping[str, Json]] = {
     "file_id": {"schema": {"type": "string", "pattern": "^file_[0-9a-z]{26}$"}, "example": FILE_ID},
     "endpoint_id": {"schema": {"type": "string", "pattern": "^wh_[0-9a-z]{26}$"}, "example": ENDPOINT_ID},
     "delivery_id": {"schema": {"type": "string", "pattern": "^dlv_[0-9a-z]{26}$"}, "example": DELIVERY_ID},
+    "bundle_id": {"schema": {"type": "string", "pattern": "^ev_[0-9a-z]{26}$"}, "example": BUNDLE_ID},
     "name": {"schema": {"type": "string", "maxLength": 200}, "example": ARTIFACT["name"]},
     "template": {"schema": {"type": "string", "pattern": REFERENCE_PATTERN}, "example": "invoice@1"},
     "page": {"schema": {"type": "integer", "minimum": 1, "maximum": 999999}, "example": 1},

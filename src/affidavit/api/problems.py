@@ -35,6 +35,7 @@ _REQUEST: Final[Mapping[str, Kind]] = {
     "CONTENT_TYPE_UNSUPPORTED": Kind(
         415, "Content-Type unsupported", "Send the Content-Type that is asked for."
     ),
+    "RANGE_NOT_SATISFIABLE": Kind(416, "Range outside of the file", "Ask for bytes that there are."),
     "REQUEST_INVALID": Kind(422, "Invalid request", "Mend the fields that errors[] points at."),
     "IDEMPOTENCY_KEY_INVALID": Kind(422, "Invalid Idempotency-Key", "Use 1 to 255 visible ASCII characters."),
     "LAST_EVENT_ID_INVALID": Kind(
@@ -93,6 +94,7 @@ _STATE: Final[Mapping[str, Kind]] = {
     "RESULT_EXPIRED": Kind(410, "Result expired", "Submit the job again."),
     "SOURCE_GONE": Kind(410, "Document no longer stored", "Submit the document again."),
     "BUNDLE_DELETED": Kind(410, "Bundle deleted", "Its signed tombstone is at .../tombstone."),
+    "BUNDLE_NOT_DELETED": Kind(409, "Bundle not deleted", "Only a deleted bundle has a tombstone."),
     "BUNDLE_HAS_NO_PARENT": Kind(409, "No earlier bundle", "Name the other bundle with against=."),
     "BUNDLES_UNRELATED": Kind(409, "Bundles of different chains", "Compare bundles that follow each other."),
     "WEBHOOK_DISABLED": Kind(409, "Endpoint disabled", "Enable the endpoint first."),

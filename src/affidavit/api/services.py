@@ -15,6 +15,7 @@ from affidavit.infra.blobs import BlobStore
 from affidavit.infra.db import Database
 from affidavit.infra.fetch import FetchPolicy
 from affidavit.infra.keyring import Keyring
+from affidavit.jobs.keeping import Keeping
 from affidavit.jobs.pressure import Pressure
 from affidavit.jobs.review import Reviews
 from affidavit.jobs.service import Jobs
@@ -45,6 +46,7 @@ class Services:
     documents: Documents
     jobs: Jobs
     reviews: Reviews
+    keeping: Keeping
     blobs: BlobStore
     db: Database
     keyring: Keyring

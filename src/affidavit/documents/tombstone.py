@@ -9,18 +9,19 @@ from typing import Any
 
 
 class Kind(StrEnum):
-    """What a blob was."""
+    """What it was: a blob, or a bundle by the digest of its manifest and the bytes of its artifacts."""
 
     RESULT = "result"
     ARTIFACT = "artifact"
     SOURCE = "source"
     PAGE = "page"
     PAGE_IMAGE = "page_image"
+    BUNDLE = "bundle"
 
 
 @dataclass(frozen=True, slots=True)
 class Purged:
-    """A blob that was given up. Size in bytes, as stored."""
+    """A blob that was given up, or a bundle. Size in bytes, of a blob as stored."""
 
     kind: Kind
     sha256: str

@@ -1,14 +1,17 @@
-"""Delete the content of jobs on request: one job, or a batch with all its items."""
+"""Delete the content of jobs on request, with their bundles: one job, or a batch with all its items."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
+from affidavit.bundle.envelope import Signer
 from affidavit.errors import Conflict, NotFound
 from affidavit.infra.db import Database
+from affidavit.jobs.burial import bury_of_jobs
 from affidavit.jobs.erasure import erase
 from affidavit.jobs.status import TERMINAL, JobKind, JobStatus
 from affidavit.jobs.usage import on_hold
@@ -28,19 +31,20 @@ ORDER BY id LIMIT :limit FOR NO KEY UPDATE
 """)
 
 
-async def delete_content(db: Database, environment_id: str, job_id: str, by: str) -> None:
+async def delete_content(db: Database, environment_id: str, job_id: str, by: str, signer: Signer) -> None:
     """Erase what a job holds and leave a tombstone; of a batch, of each of its items first.
 
-    What is deleted already stays as it is. Raises NotFound; Conflict JOB_NOT_FINISHED, LEGAL_HOLD.
+    Each of its bundles leaves one that is signed. What is deleted already stays as it is. Raises NotFound;
+    Conflict JOB_NOT_FINISHED, LEGAL_HOLD.
     """
     async with db.begin(environment_id) as session:
         job = await _lock(session, environment_id, job_id)
-    while job.kind == JobKind.BATCH and await _delete_items(db, environment_id, job_id, by):
+    while job.kind == JobKind.BATCH and await _delete_items(db, environment_id, job_id, by, signer):
         pass
     async with db.begin(environment_id) as session:
         job = await _lock(session, environment_id, job_id)
         if job.deleted_at is None:
-            await erase(session, environment_id, [job_id], by=by)
+            await _delete(session, environment_id, [job_id], by, signer)
 
 
 async def _lock(session: AsyncSession, environment_id: str, job_id: str) -> Row[Any]:
@@ -59,11 +63,18 @@ async def _lock(session: AsyncSession, environment_id: str, job_id: str) -> Row[
     return row
 
 
-async def _delete_items(db: Database, environment_id: str, batch_id: str, by: str) -> bool:
+async def _delete_items(db: Database, environment_id: str, batch_id: str, by: str, signer: Signer) -> bool:
     """Erase some items of a batch that has ended; tell whether there were any."""
     values = {"environment_id": environment_id, "job_id": batch_id, "limit": ITEMS_AT_ONCE}
     async with db.begin(environment_id) as session:
         items = list((await session.execute(_ITEMS, values)).scalars().all())
         if items:
-            await erase(session, environment_id, items, by=by)
+            await _delete(session, environment_id, items, by, signer)
     return bool(items)
+
+
+async def _delete(
+    session: AsyncSession, environment_id: str, job_ids: Sequence[str], by: str, signer: Signer
+) -> None:
+    buried = await bury_of_jobs(session, environment_id, job_ids, signer, by=by)
+    await erase(session, environment_id, job_ids, by=by, buried=buried)

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from affidavit.documents import references
 from affidavit.documents.repository import NO_GRACE, drop_pages
 from affidavit.documents.tombstone import Kind, Purged, tally
+from affidavit.evidence.deletion import Buried
 from affidavit.jobs.review_gate import forget_reviews
 from affidavit.webhooks import erasure as webhooks
 
@@ -81,17 +82,25 @@ WHERE environment_id = :environment_id AND job_id = ANY(CAST(:job_ids AS text[])
 
 
 async def erase(
-    session: AsyncSession, environment_id: str, job_ids: Sequence[str], *, by: str | None
+    session: AsyncSession,
+    environment_id: str,
+    job_ids: Sequence[str],
+    *,
+    by: str | None,
+    buried: Sequence[Buried] = (),
 ) -> None:
     """Erase the content of jobs that have ended, whose rows the caller has locked, and leave tombstones.
 
-    `by` is the key that asked, None when their time was over.
+    `by` is the key that asked, None when their time was over. `buried` are bundles of theirs that the caller
+    has deleted just now.
     """
     ours = {"environment_id": environment_id, "job_ids": list(job_ids)}
     held = (await session.execute(_HELD, ours)).all()
     purged = {row.job_id: _result(row) for row in held}
     for row in (await session.execute(_DROP_ARTIFACTS, ours)).all():
         purged[row.job_id].append(Purged(Kind.ARTIFACT, row.sha256, row.size_bytes))
+    for bundle in buried:
+        purged[bundle.job_id].append(Purged(Kind.BUNDLE, bundle.manifest_sha256, bundle.size_bytes))
     await _drop_sources(session, environment_id, held, purged, by)
     await _drop_pages(session, environment_id, held, purged)
     await references.drop_all(session, environment_id, job_ids, grace=NO_GRACE)

@@ -16,7 +16,7 @@ from affidavit.infra.db import Database
 from affidavit.infra.idempotency import Fingerprint
 from affidavit.infra.ids import new_id
 from affidavit.infra.queue import Doorbell
-from affidavit.jobs import acceptance, artifacts, deletion, earlier, ending, repository, retry, stream
+from affidavit.jobs import acceptance, artifacts, earlier, ending, repository, retry, stream
 from affidavit.jobs.acceptance import Draft, Written
 from affidavit.jobs.artifacts import ArtifactView
 from affidavit.jobs.models import Job
@@ -157,14 +157,6 @@ class Jobs:
             return found
         if not await self._cancel(environment_id, found):
             raise Conflict("The job has ended already and cannot be canceled.", code="JOB_FINISHED")
-        return await self.get(environment_id, job_id)
-
-    async def delete_content(self, environment_id: str, job_id: str, by: str) -> JobView:
-        """Erase the content of an ended job, or of a batch and its items, and return the tombstone.
-
-        `by` is the key that asks. Raises NotFound; Conflict JOB_NOT_FINISHED, LEGAL_HOLD.
-        """
-        await deletion.delete_content(self._db, environment_id, job_id, by)
         return await self.get(environment_id, job_id)
 
     async def artifacts(self, environment_id: str, job_id: str) -> Sequence[dict[str, Any]]:

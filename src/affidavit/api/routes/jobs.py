@@ -113,7 +113,9 @@ async def delete_content(request: Request) -> Response:
     principal = await authorize(request, Scope.JOBS_WRITE)
     refuse_query(request)
     used = services(request)
-    view = await used.jobs.delete_content(principal.environment_id, job_id_of(request), principal.key_id)
+    job_id = job_id_of(request)
+    await used.keeping.delete_job(principal.environment_id, job_id, principal.key_id)
+    view = await used.jobs.get(principal.environment_id, job_id)
     return job_response(view, used.policy.public_url)
 
 
