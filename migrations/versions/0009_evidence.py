@@ -104,9 +104,11 @@ def _grant() -> None:
         op.execute(f"GRANT {verbs} ON {table} TO affidavit_app")
     op.execute(
         "GRANT SELECT, INSERT, UPDATE, DELETE ON bundles, bundle_artifacts, bundle_events, receipts, "
-        "signing_keys, installation TO affidavit_system"
+        "signing_keys TO affidavit_system"
     )
-    op.execute("GRANT SELECT, INSERT ON log_entries, log_nodes, log_checkpoints TO affidavit_system")
+    op.execute(
+        "GRANT SELECT, INSERT ON installation, log_entries, log_nodes, log_checkpoints TO affidavit_system"
+    )
 
 
 def _create() -> None:

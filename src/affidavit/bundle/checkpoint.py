@@ -99,7 +99,7 @@ def verifier_key(origin: str, public: bytes) -> str:
 
 
 def sign(checkpoint: Checkpoint, public: bytes, signer: Signer) -> str:
-    """Return the signed note. `public` are the 32 bytes of the signer's public key."""
+    """Return the signed note. `public` is the signer's public key in 32 bytes."""
     text = checkpoint.text()
     signature = note_key_id(checkpoint.origin, public) + signer.sign(text.encode())
     return f"{text}\n{DASH}{checkpoint.origin} {encode(signature)}\n"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from enum import StrEnum
 from typing import Any, Final
@@ -52,7 +51,7 @@ async def note(
         "type": type_.value,
         "key_id": key_id,
         "agent_id": agent_id,
-        "detail": json.dumps(dict(detail or {})),
+        "detail": dict(detail or {}),  # the connection writes it as JSON
         "receipt_id": receipt_id,
     }
     noted: str | None = await session.scalar(_NOTE, given)
