@@ -32,6 +32,7 @@ from affidavit.engine.media import SUPPORTED
 from affidavit.engine.operations import served
 from affidavit.engine.spec import AUTO_MODEL, NO_MODEL, OcrEngineName
 from affidavit.evidence import signing_keys
+from affidavit.evidence.service import Bundles
 from affidavit.infra import isolation, metrics, tracing
 from affidavit.infra.blobs import BlobStore, open_store
 from affidavit.infra.bubblewrap import Wrapping
@@ -165,6 +166,7 @@ def _services(
             idempotency_ttl=idempotency_ttl,
         ),
         keeping=Keeping(db, keyring),
+        bundles=Bundles(db, blobs),
         blobs=blobs,
         db=db,
         keyring=keyring,

@@ -84,6 +84,16 @@ class JobEnded(Conflict):
         self.error = error
 
 
+class RangeNotSatisfiable(ServiceError):
+    """The part that was asked for lies outside of the `size` bytes that there are."""
+
+    code = "RANGE_NOT_SATISFIABLE"
+
+    def __init__(self, size: int) -> None:
+        super().__init__(f"There are {size} bytes, and the Range begins after them.")
+        self.size = size
+
+
 class NotReady(Unavailable):
     """`checks` says of each part whether it is up."""
 

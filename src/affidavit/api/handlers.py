@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Match, Route
 
-from affidavit.api.errors import JobEnded, MethodNotAllowed, NotReady, RequestTimeout
+from affidavit.api.errors import JobEnded, MethodNotAllowed, NotReady, RangeNotSatisfiable, RequestTimeout
 from affidavit.api.middleware import REQUEST_ID
 from affidavit.api.problems import status_of
 from affidavit.api.render import job_path, problem_response
@@ -165,6 +165,8 @@ def _headers(error: ServiceError) -> dict[str, str]:
             headers["allow"] = error.allowed
         case JobEnded():
             headers["location"] = job_path(error.job_id)
+        case RangeNotSatisfiable():
+            headers["content-range"] = f"bytes */{error.size}"
         case TooLarge() | RequestTimeout():
             headers["connection"] = "close"  # the rest of the body is on its way and nobody will read it
     if status_of(error.specific_code) == 503:

@@ -68,10 +68,10 @@ async def _sent(
         chunks = blob.chunks
     else:
         chunks = stream_decompressed(services.blobs, environment_id, stored.sha256)
-        chunks = _started(chunks, await anext(chunks, b""))
+        chunks = started(chunks, await anext(chunks, b""))
     if not stored.store and request.method == "GET":
         chunks = _noted(chunks, request, services, environment_id, job_id)
-    return StreamingResponse(_watched(chunks, stored.sha256), headers=named, media_type=JSON)
+    return StreamingResponse(watched(chunks, stored.sha256), headers=named, media_type=JSON)
 
 
 def content_response(content: Content, media_type: str, disposition: str) -> Response:
@@ -82,7 +82,7 @@ def content_response(content: Content, media_type: str, disposition: str) -> Res
         "content-disposition": disposition,
         "etag": f'"{content.sha256}"',
     }
-    chunks = _watched(content.stream.chunks, content.sha256)
+    chunks = watched(content.stream.chunks, content.sha256)
     return StreamingResponse(chunks, headers=headers, media_type=media_type)
 
 
@@ -107,7 +107,7 @@ async def _find(services: Services, environment_id: str, job_id: str) -> StoredR
         raise JobEnded(error, job_id, view.error) from None
 
 
-async def _watched(chunks: AsyncIterator[bytes], sha256: str) -> AsyncIterator[bytes]:
+async def watched(chunks: AsyncIterator[bytes], sha256: str) -> AsyncIterator[bytes]:
     """Say in the log why an answer broke off: its caller can be told no more than that it did."""
     try:
         async for chunk in chunks:
@@ -117,7 +117,7 @@ async def _watched(chunks: AsyncIterator[bytes], sha256: str) -> AsyncIterator[b
         raise
 
 
-async def _started(chunks: AsyncIterator[bytes], first: bytes) -> AsyncIterator[bytes]:
+async def started(chunks: AsyncIterator[bytes], first: bytes) -> AsyncIterator[bytes]:
     """Give back the first chunk, taken so that a missing blob is an error and no broken 200."""
     yield first
     async for chunk in chunks:

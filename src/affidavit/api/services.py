@@ -11,6 +11,7 @@ from starlette.requests import Request
 from affidavit.accounts.service import Accounts
 from affidavit.api.limits import PollLimit, RequestLimit, StreamLimit, UploadLimit
 from affidavit.documents.service import Documents
+from affidavit.evidence.service import Bundles
 from affidavit.infra.blobs import BlobStore
 from affidavit.infra.db import Database
 from affidavit.infra.fetch import FetchPolicy
@@ -46,6 +47,7 @@ class Services:
     documents: Documents
     jobs: Jobs
     reviews: Reviews
+    bundles: Bundles
     keeping: Keeping
     blobs: BlobStore
     db: Database

@@ -66,7 +66,6 @@ SELECT count(DISTINCT top.id) AS tops FROM (
     SELECT DISTINCT ON (up.start) up.start, up.id FROM up ORDER BY up.start, up.depth DESC
 ) AS top
 """)
-_KEYS: Final = "SELECT id, public_key, created_at, retired_at FROM signing_keys ORDER BY created_at, id"
 
 
 async def find(db: Database, environment_id: str, bundle_id: str) -> BundleView | None:
@@ -127,11 +126,6 @@ async def are_chained(db: Database, environment_id: str, one: str, other: str) -
     """Tell whether both bundles come from the same first one."""
     row = await db.fetch_row_in(environment_id, _CHAINED, [one, other])
     return row is not None and row["tops"] == 1
-
-
-async def find_keys(db: Database) -> list[asyncpg.Record]:
-    """Return every public key that ever signed, oldest first."""
-    return await db.fetch(_KEYS)
 
 
 def _view(row: asyncpg.Record) -> BundleView:

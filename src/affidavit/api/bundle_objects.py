@@ -1,0 +1,179 @@
+"""The objects of /v1/bundles, and how they are rendered."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from affidavit.api.objects import Answer
+from affidavit.evidence.events import BundleEventType
+from affidavit.evidence.service import BundleDetail
+from affidavit.evidence.views import ArtifactView, BundlePage, BundleView, EventPage, EventView
+
+
+class BundleSummary(Answer):
+    """A bundle in a list."""
+
+    id: str
+    job_id: str
+    operation: str
+    parent_id: Annotated[str | None, Field(description="The bundle that this one follows.")]
+    relation: Annotated[
+        Literal["review", "rerun"] | None,
+        Field(description="How it follows: as what a person made of it, or as the same done again."),
+    ]
+    status: Annotated[
+        Literal["sealed", "logged", "deleted"], Field(description="It is logged seconds after it was sealed.")
+    ]
+    sealed_at: datetime
+    manifest_sha256: Annotated[
+        str, Field(description="Names the whole content: the SHA-256 of the manifest.")
+    ]
+    merkle_root: Annotated[str, Field(description="Over the chunks of the text (RFC 6962, SHA-256).")]
+    chunk_count: int
+    source_sha256: Annotated[str | None, Field(description="Null when the source was not one file.")]
+    artifact_count: int
+    size_bytes: Annotated[int, Field(description="Of all files, as they stand in the bundle.")]
+    signing_key_id: Annotated[str, Field(description="A key of /v1/keys/signing.")]
+    log_index: Annotated[int | None, Field(description="Its place in the log, from 0; null before.")]
+    timestamped_at: Annotated[
+        datetime | None, Field(description="As the timestamp authority says; null without a token.")
+    ]
+    timestamp_error: Annotated[str | None, Field(description="Why there is no token yet.")]
+    legal_hold: bool
+    deleted_at: datetime | None
+    deleted_by: Annotated[str | None, Field(description="The key; null when its time was over.")]
+
+
+class BundleArtifact(Answer):
+    """A file of a bundle."""
+
+    name: str
+    media_type: str
+    size_bytes: int
+    sha256: str
+
+
+class BundleFollower(Answer):
+    """A bundle that follows this one."""
+
+    id: str
+    relation: Literal["review", "rerun"]
+    sealed_at: datetime
+    deleted_at: datetime | None
+
+
+class BundleObject(BundleSummary):
+    """A bundle: what was sealed, and what follows it."""
+
+    artifacts: list[BundleArtifact]
+    followed_by: Annotated[list[BundleFollower], Field(description="Oldest first, a hundred at most.")]
+
+
+class BundleList(Answer):
+    """A page of bundles, newest first."""
+
+    items: list[BundleSummary]
+    next_cursor: Annotated[str | None, Field(description="Null on the last page.")]
+
+
+class BundleEvent(Answer):
+    """Something that happened to a bundle."""
+
+    seq: Annotated[int, Field(description="Counts from 1 within the bundle; none is left out.")]
+    id: str
+    type: BundleEventType
+    at: datetime
+    key_id: Annotated[str | None, Field(description="The API key; null when the service did it.")]
+    agent_id: Annotated[str | None, Field(description="Whom the caller acted for, as it said itself.")]
+    detail: dict[str, Any]
+    receipt_id: Annotated[str | None, Field(description="Of the signed receipt, where there is one.")]
+
+
+class BundleHistory(Answer):
+    """What happened to a bundle, oldest first."""
+
+    items: list[BundleEvent]
+    next_cursor: Annotated[str | None, Field(description="Null on the last page.")]
+
+
+def render_bundle(detail: BundleDetail) -> dict[str, Any]:
+    """Return the bundle object."""
+    return {
+        **_summary(detail.view),
+        "artifacts": [_artifact(artifact) for artifact in detail.artifacts],
+        "followed_by": [
+            {
+                "id": each.id,
+                "relation": each.relation,
+                "sealed_at": each.sealed_at,
+                "deleted_at": each.deleted_at,
+            }
+            for each in detail.followers
+        ],
+    }
+
+
+def render_bundles(page: BundlePage) -> dict[str, Any]:
+    """Return a page of bundles, without their files."""
+    return {"items": [_summary(view) for view in page.items], "next_cursor": page.next_cursor}
+
+
+def render_history(page: EventPage) -> dict[str, Any]:
+    """Return a page of a bundle's events."""
+    return {"items": [_event(event) for event in page.items], "next_cursor": page.next_cursor}
+
+
+def _summary(view: BundleView) -> dict[str, Any]:
+    return {
+        "id": view.id,
+        "job_id": view.job_id,
+        "operation": view.operation,
+        "parent_id": view.parent_id,
+        "relation": view.relation,
+        "status": _status(view),
+        "sealed_at": view.sealed_at,
+        "manifest_sha256": view.manifest_sha256,
+        "merkle_root": view.merkle_root,
+        "chunk_count": view.chunk_count,
+        "source_sha256": view.source_sha256,
+        "artifact_count": view.artifact_count,
+        "size_bytes": view.size_bytes,
+        "signing_key_id": view.signing_key_id,
+        "log_index": view.log_index,
+        "timestamped_at": view.timestamped_at,
+        "timestamp_error": view.timestamp_error,
+        "legal_hold": view.legal_hold,
+        "deleted_at": view.deleted_at,
+        "deleted_by": view.deleted_by,
+    }
+
+
+def _status(view: BundleView) -> str:
+    if view.deleted_at is not None:
+        return "deleted"
+    return "sealed" if view.log_index is None else "logged"
+
+
+def _artifact(artifact: ArtifactView) -> dict[str, Any]:
+    return {
+        "name": artifact.name,
+        "media_type": artifact.media_type,
+        "size_bytes": artifact.size_bytes,
+        "sha256": artifact.sha256,
+    }
+
+
+def _event(event: EventView) -> dict[str, Any]:
+    return {
+        "seq": event.seq,
+        "id": event.id,
+        "type": event.type,
+        "at": event.at,
+        "key_id": event.key_id,
+        "agent_id": event.agent_id,
+        "detail": event.detail,
+        "receipt_id": event.receipt_id,
+    }

@@ -1,0 +1,139 @@
+"""/v1/bundles: what was sealed, its files, and what happened to it."""
+
+from __future__ import annotations
+
+import hashlib
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from affidavit.accounts.principal import Scope
+from affidavit.api.auth import authorize
+from affidavit.api.bundle_objects import render_bundle, render_bundles, render_history
+from affidavit.api.bundle_wire import BundleQuery, DownloadQuery, HistoryQuery
+from affidavit.api.byte_range import parse_range
+from affidavit.api.parsing import parse_query, refuse_query
+from affidavit.api.render import DOWNLOAD_HEADERS, JSON, attachment, json_response
+from affidavit.api.results import is_unchanged, started, watched
+from affidavit.api.services import services
+from affidavit.evidence.packing import Package
+from affidavit.evidence.service import BundleFilter
+
+
+async def list_bundles(request: Request) -> Response:
+    """Return a page of bundles, newest first."""
+    principal = await authorize(request, Scope.BUNDLES_READ)
+    query = parse_query(request, BundleQuery)
+    wanted = BundleFilter(query.job_id, query.sealed_after, query.sealed_before, query.deleted)
+    page = await services(request).bundles.list(principal.environment_id, wanted, query.limit, query.cursor)
+    return json_response(render_bundles(page))
+
+
+async def show(request: Request) -> Response:
+    """Return a bundle."""
+    principal = await authorize(request, Scope.BUNDLES_READ)
+    refuse_query(request)
+    found = await services(request).bundles.get(principal.environment_id, bundle_id_of(request))
+    return json_response(render_bundle(found))
+
+
+async def history(request: Request) -> Response:
+    """Return what happened to a bundle."""
+    principal = await authorize(request, Scope.BUNDLES_READ)
+    query = parse_query(request, HistoryQuery)
+    page = await services(request).bundles.history(
+        principal.environment_id, bundle_id_of(request), query.limit, query.cursor
+    )
+    return json_response(render_history(page))
+
+
+async def manifest(request: Request) -> Response:
+    """Return the manifest, byte for byte as it was signed."""
+    principal = await authorize(request, Scope.BUNDLES_READ)
+    refuse_query(request)
+    sealed = await services(request).bundles.sealed(principal.environment_id, bundle_id_of(request))
+    return _json_bytes(request, sealed.manifest)
+
+
+async def envelope(request: Request) -> Response:
+    """Return the signature with what it signs."""
+    principal = await authorize(request, Scope.BUNDLES_READ)
+    refuse_query(request)
+    sealed = await services(request).bundles.sealed(principal.environment_id, bundle_id_of(request))
+    return _json_bytes(request, sealed.envelope)
+
+
+async def artifact(request: Request) -> Response:
+    """Stream a file of a bundle."""
+    return await _file(request, str(request.path_params["name"]))
+
+
+async def artifact_of_folder(request: Request) -> Response:
+    """Stream a file of a folder of a bundle."""
+    return await _file(request, f"{request.path_params['folder']}/{request.path_params['name']}")
+
+
+async def download(request: Request) -> Response:
+    """Stream a bundle as one file."""
+    principal = await authorize(request, Scope.BUNDLES_READ)
+    form = parse_query(request, DownloadQuery).format
+    bundle_id, used = bundle_id_of(request), services(request)
+    package = await used.bundles.package(principal.environment_id, bundle_id, form)
+    headers = {
+        **DOWNLOAD_HEADERS,
+        "etag": f'"{package.tag}"',
+        "accept-ranges": "bytes",
+        "content-disposition": attachment(package.filename, package.filename),
+    }
+    if is_unchanged(request, package.tag):
+        return Response(status_code=304, headers=headers)
+    if request.method == "HEAD":
+        headers["content-length"] = str(package.size_bytes)
+        return Response(headers=headers, media_type=package.media_type)
+    return await _sent(request, principal.environment_id, package, headers)
+
+
+def bundle_id_of(request: Request) -> str:
+    """Return the bundle's id from the path."""
+    return str(request.path_params["bundle_id"])
+
+
+def _json_bytes(request: Request, content: bytes) -> Response:
+    """Return JSON as it is; its own hash is the tag."""
+    digest = hashlib.sha256(content).hexdigest()
+    headers = {"etag": f'"{digest}"'}
+    if is_unchanged(request, digest):
+        return Response(status_code=304, headers=headers)
+    return Response(content, headers=headers, media_type=JSON)
+
+
+async def _sent(request: Request, environment_id: str, package: Package, headers: dict[str, str]) -> Response:
+    bundles = services(request).bundles
+    part = parse_range(request, package.size_bytes, headers["etag"])
+    start, stop = (0, package.size_bytes) if part is None else (part.start, part.stop)
+    headers["content-length"] = str(stop - start)
+    if part is not None:
+        headers["content-range"] = f"bytes {start}-{stop - 1}/{package.size_bytes}"
+    await bundles.require_stored(environment_id, package)
+    chunks = watched(bundles.stream(environment_id, package, start, stop), package.tag)
+    return StreamingResponse(chunks, 200 if part is None else 206, headers, package.media_type)
+
+
+async def _file(request: Request, name: str) -> Response:
+    principal = await authorize(request, Scope.BUNDLES_READ)
+    refuse_query(request)
+    used = services(request)
+    found = await used.bundles.artifact(principal.environment_id, bundle_id_of(request), name)
+    headers = {
+        **DOWNLOAD_HEADERS,
+        "etag": f'"{found.sha256}"',
+        "content-length": str(found.size_bytes),
+        "content-disposition": attachment(name.rpartition("/")[2], name),
+    }
+    if is_unchanged(request, found.sha256):
+        return Response(status_code=304, headers={"etag": headers["etag"]})
+    chunks = used.bundles.stream_artifact(principal.environment_id, found)
+    first = await anext(chunks, b"")  # a missing blob is an error and no broken 200
+    return StreamingResponse(
+        watched(started(chunks, first), found.sha256), headers=headers, media_type=found.media_type
+    )
