@@ -32,6 +32,7 @@ from affidavit.engine.media import SUPPORTED
 from affidavit.engine.operations import served
 from affidavit.engine.spec import AUTO_MODEL, NO_MODEL, OcrEngineName
 from affidavit.evidence import signing_keys
+from affidavit.evidence.custody import Custody
 from affidavit.evidence.service import Bundles
 from affidavit.infra import isolation, metrics, tracing
 from affidavit.infra.blobs import BlobStore, open_store
@@ -167,6 +168,7 @@ def _services(
         ),
         keeping=Keeping(db, keyring),
         bundles=Bundles(db, blobs),
+        custody=Custody(db, keyring, idempotency_ttl=idempotency_ttl),
         blobs=blobs,
         db=db,
         keyring=keyring,
@@ -188,6 +190,7 @@ def _services(
         poll_limit=PollLimit(settings.poll_limit_per_second),
         stream_limit=StreamLimit(settings.max_streams_per_key, settings.max_streams),
         request_limit=RequestLimit(settings.rate_limit_per_second),
+        public_limit=RequestLimit(settings.public_rate_limit_per_second, each="address"),
         upload_limit=UploadLimit(settings.max_concurrent_uploads),
         pressure=pressure,
         capabilities=_capabilities(settings),

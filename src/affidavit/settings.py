@@ -264,6 +264,12 @@ class Settings(BaseSettings):
         description="Requests of one key in a second before 429, in each process. It bounds accidents; "
         "the queue is bounded by pages.",
     )
+    public_rate_limit_per_second: PositiveInt = Field(
+        default=20,
+        description="Requests without a key (signing keys, receipts) from one address in a second before "
+        "429, in each process. Behind a proxy set FORWARDED_ALLOW_IPS to its address, or all callers share "
+        "one.",
+    )
     max_queued_pages: PositiveInt = Field(
         default=20_000,
         description="Pages that one environment may have waiting before 429: hours of work for a small "

@@ -71,10 +71,13 @@ class Allowance:
 
 
 class RequestLimit:
-    """Let each key make so many requests a second, and as many at once."""
+    """Let each key make so many requests a second, and as many at once; or each of something else."""
 
-    def __init__(self, per_second: int, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, per_second: int, clock: Callable[[], float] = time.monotonic, *, each: str = "key"
+    ) -> None:
         self._per_second = per_second
+        self._each = each
         self._cost = 1 / per_second
         self._spent = Allowance(per_second, 0, 1)
         self._clock = clock
@@ -91,7 +94,7 @@ class RequestLimit:
         owed = paid - now
         if owed > 1 + 1e-9:
             raise TooManyRequests(
-                f"This key makes more than {self._per_second} requests a second. Slow down.",
+                f"This {self._each} makes more than {self._per_second} requests a second. Slow down.",
                 retry_after=jittered(owed - 1),
             )
         if len(self._paid_until) >= TRACKED:

@@ -11,6 +11,7 @@ from starlette.requests import Request
 from affidavit.accounts.service import Accounts
 from affidavit.api.limits import PollLimit, RequestLimit, StreamLimit, UploadLimit
 from affidavit.documents.service import Documents
+from affidavit.evidence.custody import Custody
 from affidavit.evidence.service import Bundles
 from affidavit.infra.blobs import BlobStore
 from affidavit.infra.db import Database
@@ -48,6 +49,7 @@ class Services:
     jobs: Jobs
     reviews: Reviews
     bundles: Bundles
+    custody: Custody
     keeping: Keeping
     blobs: BlobStore
     db: Database
@@ -60,6 +62,7 @@ class Services:
     poll_limit: PollLimit
     stream_limit: StreamLimit
     request_limit: RequestLimit
+    public_limit: RequestLimit  # of those without a key, by their address
     upload_limit: UploadLimit
     pressure: Pressure
     capabilities: Mapping[str, Any]
