@@ -43,7 +43,7 @@ async def note(
     """Append an event to a bundle that this session sees, and return its id, a new one unless given.
 
     Holds the bundle's row until the end of the transaction. What callers wrote belongs into `detail`.
-    Raises LookupError when there is no such bundle.
+    Raises LookupError when there is no such bundle, or it was deleted: then it is only logged.
     """
     given = {
         "bundle_id": bundle_id,
@@ -67,7 +67,8 @@ def new_event_id(type_: BundleEventType) -> str:
 
 _NOTE: Final = text("""
 WITH counted AS (
-    UPDATE bundles SET event_seq = event_seq + 1 WHERE id = :bundle_id
+    UPDATE bundles SET event_seq = event_seq + 1
+    WHERE id = :bundle_id AND (deleted_at IS NULL OR :type = 'logged')
     RETURNING id, environment_id, event_seq
 )
 INSERT INTO bundle_events (bundle_id, seq, environment_id, id, type, key_id, agent_id, detail, receipt_id)

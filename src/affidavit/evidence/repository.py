@@ -13,15 +13,17 @@ from affidavit.evidence.manifest import Artifact
 from affidavit.evidence.sealing import SealedBundle
 from affidavit.infra.ids import new_id
 
-# One statement, and so one round trip: it is on the way of every job to its end.
+# One statement, and so one round trip: it is on the way of every job to its end. What is sealed after its job
+# was put under hold, by a review, is under hold too.
 _ADD: Final = text("""
 WITH bundle AS (
     INSERT INTO bundles (id, environment_id, job_id, parent_id, relation, operation, sealed_at, manifest,
         envelope, manifest_sha256, merkle_root, chunk_count, source_sha256, artifact_count, size_bytes,
-        signing_key_id, event_seq)
+        signing_key_id, event_seq, legal_hold)
     VALUES (:id, :environment_id, :job_id, :parent_id, :relation, :operation, :sealed_at, :manifest,
         :envelope, :manifest_sha256, :merkle_root, :chunk_count, :source_sha256, :artifact_count, :size_bytes,
-        :signing_key_id, 1)
+        :signing_key_id, 1, coalesce((SELECT legal_hold FROM jobs
+            WHERE environment_id = :environment_id AND id = :job_id), false))
 ), artifact AS (
     INSERT INTO bundle_artifacts (bundle_id, n, environment_id, name, media_type, size_bytes, sha256, crc32,
         blob_sha256, encoding)
