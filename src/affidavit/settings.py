@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from affidavit.bundle.checkpoint import is_origin
 from affidavit.engine.spec import AUTO_MODEL, MODEL_PATTERN, NO_MODEL
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -105,6 +106,25 @@ class Settings(BaseSettings):
         "signs, and the first one is made where there is none. API and workers of one machine share it; it "
         "belongs to them alone, and not into the backups of the database. Empty: keys/ in "
         "AFFIDAVIT_DATA_DIR.",
+    )
+    log_origin: str = Field(
+        default="",
+        description="Name of this installation's log of bundles, as files.example.com/v1/log: best the "
+        "address under which /v1/log is reached, without https://. It is taken once, when the log begins, "
+        "and stays. Empty: made of the host in AFFIDAVIT_PUBLIC_URL and something random.",
+    )
+    timestamp_url: str = Field(
+        default="",
+        description="A timestamp authority after RFC 3161, as http://timestamp.example.com: it is sent the "
+        "hash of each new bundle's signature. Needs the timestamp extra. Empty: no timestamps.",
+    )
+    timestamp_ca_file: Path | None = Field(
+        default=None,
+        description="PEM file with the root certificates of AFFIDAVIT_TIMESTAMP_URL: a token that they do "
+        "not vouch for is not kept. Empty: the roots that browsers trust.",
+    )
+    timestamp_timeout_seconds: PositiveSeconds = Field(
+        default=20, description="Longest answer of AFFIDAVIT_TIMESTAMP_URL; it is asked again later."
     )
     min_free_disk_bytes: PositiveInt = Field(
         default=500_000_000,
@@ -320,8 +340,8 @@ class Settings(BaseSettings):
     )
     bundle_ttl_days: Annotated[int, Field(ge=0)] = Field(
         default=365,
-        description="Bundles of evidence are deleted so long after they were sealed, unless under legal hold; "
-        "a signed tombstone stays. 0: never.",
+        description="Bundles of evidence are deleted so long after they were sealed, unless under legal "
+        "hold; a signed tombstone stays. 0: never.",
     )
     scrub_days: Annotated[int, Field(ge=0)] = Field(
         default=30,
@@ -481,7 +501,14 @@ class Settings(BaseSettings):
         data_dir: Path = info.data.get("data_dir", Path("var"))
         return data_dir / "keys" if folder == Path() else folder
 
-    @field_validator("otel_endpoint")
+    @field_validator("log_origin")
+    @classmethod
+    def _is_log_origin(cls, name: str) -> str:
+        if name and not is_origin(name):
+            raise ValueError("must be a name without spaces and plus, as files.example.com/v1/log")
+        return name
+
+    @field_validator("otel_endpoint", "timestamp_url")
     @classmethod
     def _is_http(cls, url: str) -> str:
         if url and urlsplit(url).scheme not in {"http", "https"}:

@@ -23,6 +23,7 @@ from affidavit.engine.ocr import reader_programs, reading_paths
 from affidavit.engine.ocr.neural import ENVIRONMENT
 from affidavit.engine.spec import Limits
 from affidavit.engine.versions import reading_versions
+from affidavit.evidence import log as evidence_log
 from affidavit.evidence import signing_keys
 from affidavit.infra import isolation, metrics, tracing
 from affidavit.infra.blobs import open_store
@@ -56,6 +57,7 @@ log = structlog.get_logger()
 ENTRY: Final = "affidavit.engine.task:run"
 WARM_UP: Final = "affidavit.engine.task:warm_up"
 RING_SECONDS: Final = 0.5
+LOG_SECONDS: Final = 1.0  # a bundle waits for its place in the log about so long
 TIDY_SECONDS: Final = 30.0  # looks at the whole queue, for what is rare and harms nobody meanwhile
 PATROL_SECONDS: Final = 60.0  # what has a pace of its own is looked at so often
 STARTUP_RETRY_SECONDS: Final = 1.0
@@ -160,6 +162,7 @@ class Worker:
             _every("orphans", PATROL_SECONDS, lambda: find_orphans(db, blobs, self._name)),
             _every("staging", PATROL_SECONDS, lambda: blobs.sweep_staging(STALE)),
             _every("scratch", PATROL_SECONDS, self._sweep_scratch),
+            _every("log", LOG_SECONDS, self._append_to_log),
             *self._burying(),
             *self._scrubbing(),
             signing_keys.keep_following(db, self._shop.keyring),
@@ -169,6 +172,11 @@ class Worker:
     async def _sweep_scratch(self) -> None:
         own = self._shop.scratch
         await asyncio.to_thread(sweep_scratch, own.parent, spare=own.name)
+
+    async def _append_to_log(self) -> None:
+        keys = self._shop.keyring
+        is_timestamped = bool(self._settings.timestamp_url)
+        await evidence_log.append_due(self._shop.db, keys.current, timestamped=is_timestamped)
 
     def _burying(self) -> list[Coroutine[Any, Any, None]]:
         """Return the sweep that deletes bundles whose time is over, if it ever is."""
@@ -337,7 +345,7 @@ async def serve(settings: Settings) -> None:
     scratch = claim_scratch(settings.data_dir.absolute() / "scratch")
     shop = open_workshop(settings, scratch)
     try:
-        await _open(shop, stop)
+        await _open(shop, evidence_log.propose_origin(settings.log_origin, settings.public_url), stop)
         await shop.host.start()
         log.info("worker.started", slots=settings.worker_slots)
         metrics.SLOTS.set(settings.worker_slots)
@@ -354,12 +362,13 @@ async def serve(settings: Settings) -> None:
     log.info("worker.stopped")
 
 
-async def _open(shop: Workshop, stop: asyncio.Event) -> None:
+async def _open(shop: Workshop, log_origin: str, stop: asyncio.Event) -> None:
     """Connect, however long the database takes to come up. Raises isolation.Unsafe, KeyringUnusable."""
     while not stop.is_set():
         try:
             await isolation.require(shop.db)
             await signing_keys.open_keyring(shop.db, shop.keyring)
+            await evidence_log.origin(shop.db, log_origin)
         except (isolation.Unsafe, KeyringUnusable):
             raise
         except Exception as error:  # noqa: BLE001 - whatever keeps us from connecting may pass

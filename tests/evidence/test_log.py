@@ -263,7 +263,9 @@ async def test_the_first_name_of_a_log_stays(db: Database, rows: Rows, database_
 
 
 async def test_processes_that_start_at_once_agree_on_a_name(db: Database) -> None:
-    found = await asyncio.gather(*(log.origin(db, log.new_origin("example.com")) for _ in range(5)))
+    found = await asyncio.gather(
+        *(log.origin(db, log.propose_origin("", "https://example.com")) for _ in range(5))
+    )
 
     assert len(set(found)) == 1
 

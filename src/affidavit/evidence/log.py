@@ -11,6 +11,7 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
+from urllib.parse import urlsplit
 
 import structlog
 from sqlalchemy import BigInteger, LargeBinary, SmallInteger, Text, bindparam, select, text
@@ -93,9 +94,9 @@ class _Growth:
         return index
 
 
-def new_origin(host: str) -> str:
-    """Make a name for a log that no other has: the host, and something random."""
-    return f"{host}/log/{secrets.token_hex(5)}"
+def propose_origin(given: str, public_url: str) -> str:
+    """Return the name that was given for the log, or make one that no other has."""
+    return given or f"{urlsplit(public_url).hostname}/log/{secrets.token_hex(5)}"
 
 
 async def origin(db: Database, proposed: str) -> str:
