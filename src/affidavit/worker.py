@@ -45,6 +45,7 @@ from affidavit.jobs.asking import Caps, Models
 from affidavit.jobs.claim import Claim, ExecutionPolicy
 from affidavit.jobs.retention import Retention
 from affidavit.jobs.runner import Runner, Workshop
+from affidavit.jobs.sealing import LogOrigin
 from affidavit.jobs.slots import Slots
 from affidavit.settings import Settings, from_environment
 from affidavit.webhooks import expiry
@@ -226,8 +227,10 @@ async def _every(name: str, seconds: float, sweep_once: Callable[[], Awaitable[o
 def open_workshop(settings: Settings, scratch: Path) -> Workshop:
     """Wire what the tasks of a worker share. Nothing is connected yet."""
     user = Identity.named(settings.sandbox_user) if os.getuid() == 0 else None
+    db = Database(settings.database_url, pool_size=settings.database_pool_size, name="affidavit-worker")
+    proposed = evidence_log.propose_origin(settings.log_origin, settings.public_url)
     return Workshop(
-        db=Database(settings.database_url, pool_size=settings.database_pool_size, name="affidavit-worker"),
+        db=db,
         blobs=open_store(settings.blob_url, scratch=settings.data_dir / "staging"),
         doorbell=Doorbell(settings.redis_url),
         host=SandboxHost(
@@ -270,6 +273,7 @@ def open_workshop(settings: Settings, scratch: Path) -> Workshop:
         scratch=scratch,
         engine_versions=reading_versions(),
         keyring=Keyring(settings.signing_key_dir),
+        log_origin=LogOrigin(db, proposed),
         models=open_models(settings),
         slots=Slots(settings.worker_slots),
     )
@@ -345,7 +349,7 @@ async def serve(settings: Settings) -> None:
     scratch = claim_scratch(settings.data_dir.absolute() / "scratch")
     shop = open_workshop(settings, scratch)
     try:
-        await _open(shop, evidence_log.propose_origin(settings.log_origin, settings.public_url), stop)
+        await _open(shop, stop)
         await shop.host.start()
         log.info("worker.started", slots=settings.worker_slots)
         metrics.SLOTS.set(settings.worker_slots)
@@ -362,13 +366,13 @@ async def serve(settings: Settings) -> None:
     log.info("worker.stopped")
 
 
-async def _open(shop: Workshop, log_origin: str, stop: asyncio.Event) -> None:
+async def _open(shop: Workshop, stop: asyncio.Event) -> None:
     """Connect, however long the database takes to come up. Raises isolation.Unsafe, KeyringUnusable."""
     while not stop.is_set():
         try:
             await isolation.require(shop.db)
             await signing_keys.open_keyring(shop.db, shop.keyring)
-            await evidence_log.origin(shop.db, log_origin)
+            await shop.log_origin.get()
         except (isolation.Unsafe, KeyringUnusable):
             raise
         except Exception as error:  # noqa: BLE001 - whatever keeps us from connecting may pass

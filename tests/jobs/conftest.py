@@ -21,6 +21,7 @@ from affidavit.infra.sandbox import Identity, SandboxHost, Walls
 from affidavit.jobs import execution
 from affidavit.jobs.claim import ExecutionPolicy
 from affidavit.jobs.runner import Runner, Workshop
+from affidavit.jobs.sealing import LogOrigin
 from affidavit.jobs.service import Jobs
 from affidavit.jobs.submission import JobPolicy, Submission, Upload
 
@@ -125,6 +126,7 @@ async def workshop(
         scratch=tmp_path / "scratch",
         engine_versions={"engine": "1"},
         keyring=Keyring(tmp_path / "keys"),
+        log_origin=LogOrigin(db, "tests.example/log"),
     )
     await host.close()
 

@@ -13,6 +13,10 @@ import os
 import time
 
 
+END = {"complete": True, "engine": {"version": "1"}}
+EVIDENCE = {"document.md": "whole", "document.json": "{}", "chunks.ndjson": "{}\n", "extraction.json": "{}"}
+
+
 def run(request, document, workspace, emit):
     if request["kind"] == "finish":
         finish(request, workspace, emit)
@@ -22,8 +26,9 @@ def run(request, document, workspace, emit):
 
 
 def finish(request, workspace, emit):
+    seal(request, workspace, emit)
     pages = [(workspace / "pages" / f"page-{n:04d}.json.zst").read_text() for n in request["pages"]]
-    emit({"type": "result", **written(workspace, "result.json.zst", " ".join(pages)), "complete": True})
+    emit({"type": "result", **written(workspace, "result.json.zst", " ".join(pages)), **END})
     emit({"type": "done"})
 
 
@@ -53,8 +58,15 @@ def read(script, request, workspace, emit):
     if request["pages"] is None and script["pages"] <= request["batch"]:
         if failing(script):
             return refusal(failing(script))
-        emit({"type": "result", **written(workspace, "result.json.zst", "whole"), "complete": True})
+        seal(request, workspace, emit)
+        emit({"type": "result", **written(workspace, "result.json.zst", "whole"), **END})
     return None
+
+
+def seal(request, workspace, emit):
+    for name in EVIDENCE if request["seal"] else ():
+        file = written(workspace, name, EVIDENCE[name])
+        emit({"type": "evidence", "file": name, "size": file["size"]})
 
 
 def failing(script):

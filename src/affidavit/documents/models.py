@@ -65,6 +65,7 @@ class PageCheckpoint(Base):
     image_size_bytes: Mapped[int | None] = mapped_column(BigInteger)
     image_width: Mapped[int | None] = mapped_column(Integer)
     image_height: Mapped[int | None] = mapped_column(Integer)
+    image_crc32: Mapped[int | None] = mapped_column(BigInteger)  # NULL where read before it was counted
     created_at: Mapped[datetime] = mapped_column(Timestamp, server_default=func.now())
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -57,8 +57,14 @@ def pages_owner(document_sha256: str, reading_key: str) -> str:
 
 async def add(session: AsyncSession, environment_id: str, owner: str, digests: Iterable[str]) -> None:
     """Add references of an owner to blobs; those that it references already are left as they are."""
+    await add_all(session, environment_id, {owner: digests})
+
+
+async def add_all(session: AsyncSession, environment_id: str, needed: Mapping[str, Iterable[str]]) -> None:
+    """Add references of several owners, as `add` does of one."""
     rows = [
         {"environment_id": environment_id, "sha256": digest, "owner": owner}
+        for owner, digests in needed.items()
         for digest in sorted(set(digests))
     ]
     if rows:

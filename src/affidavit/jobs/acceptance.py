@@ -254,8 +254,8 @@ def _source(submission: Submission, draft: Draft) -> tuple[str | None, dict[str,
                 }
             )
             return document_id, {"type": "upload"}
-        case FileRef(file_id):
-            return file_id, {"type": "file"}
+        case FileRef(file_id, of_job):
+            return file_id, {"type": "file"} | ({"job_id": of_job} if of_job else {})
         case UrlRef(url):
             return None, {"type": "url", "url": url}
         case JobRef():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -20,6 +21,14 @@ class SourceDocument:
     size_bytes: int
     filename: str | None
     media_type: str
+
+
+@dataclass(frozen=True, slots=True)
+class SealedJob:
+    """The bundle of the job that this one does again: retried, or named as the source."""
+
+    bundle_id: str
+    manifest_sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +65,15 @@ class Claim:
     traceparent: str | None = None
     age_seconds: float = 0.0  # of the job when it was claimed, by the database's clock
     left_seconds: float | None = None  # to the job's deadline, then and by the same clock
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    webhook_url: str | None = None
+    retry_of: str | None = None
+    earlier: SealedJob | None = None
+
+    def now(self) -> datetime:
+        """Return the database's time: what it was at the claim, and what our own clock counts since."""
+        since = time.monotonic() - self.asked_at
+        return self.submitted_at + timedelta(seconds=self.age_seconds + since)
 
     @property
     def is_first(self) -> bool:
@@ -98,14 +116,34 @@ class ReadPage:
     image_size_bytes: int | None = None
     image_width: int | None = None
     image_height: int | None = None
+    image_crc32: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredImage:
+    """The image of a page; the CRC-32 is None where nobody has counted it yet."""
+
+    sha256: str
+    size_bytes: int
+    crc32: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPage:
+    """A page that was read before, and its image, if it has one."""
+
+    sha256: str
+    size_bytes: int
+    image: StoredImage | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class StoredBlob:
-    """A result that lies in the blob store."""
+    """Bytes that lie in the blob store."""
 
     sha256: str
     size_bytes: int
+    crc32: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +154,7 @@ class MadeFile:
     media_type: str
     sha256: str
     size_bytes: int
+    crc32: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from affidavit.errors import Conflict, FieldError, Gone, NotFound, RequestInvali
 from affidavit.infra.db import Database, scoped
 from affidavit.jobs import artifacts
 from affidavit.jobs.status import TERMINAL, JobKind, JobStatus
-from affidavit.jobs.submission import FileRef, JobRef, SourceRef, Submission, Upload
+from affidavit.jobs.submission import FileRef, JobRef, Submission, Upload
 
 READING: Final = ("pages", "ocr")  # the options that say how, and what of it, a document is read
 
@@ -46,7 +46,8 @@ async def resolve(db: Database, environment_id: str, submission: Submission) -> 
         upload = await _artifact(db, environment_id, row, source.job_id, source.artifact)
         return replace(submission, source=upload)
     options = _read_as(Options.model_validate(row["spec"].get("options", {})), submission.options)
-    return replace(submission, source=_document(row), options=options)
+    document = replace(_document(row), of_job=source.job_id)
+    return replace(submission, source=document, options=options)
 
 
 def source_gone(what: str = "The document of this job") -> Gone:
@@ -76,7 +77,7 @@ def _require_end(row: asyncpg.Record) -> None:
         )
 
 
-def _document(row: asyncpg.Record) -> SourceRef:
+def _document(row: asyncpg.Record) -> FileRef:
     if row["is_deleted"]:
         raise source_gone()
     if row["document_id"] is None and JobStatus(row["status"]) not in TERMINAL:

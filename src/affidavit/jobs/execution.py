@@ -19,6 +19,8 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from affidavit.accounts.models import UsageRecord
 from affidavit.documents import references
 from affidavit.documents.models import Document
+from affidavit.evidence import repository as bundles
+from affidavit.evidence.sealing import SealedBundle
 from affidavit.infra.db import SYSTEM, Database
 from affidavit.jobs import order, tasks
 from affidavit.jobs.children import ChildJob, make
@@ -31,8 +33,11 @@ from affidavit.jobs.claim import (
     JobError,
     MadeFile,
     Report,
+    SealedJob,
     SourceDocument,
     StoredBlob,
+    StoredImage,
+    StoredPage,
     backoff,
 )
 from affidavit.jobs.ending import end
@@ -62,7 +67,7 @@ _TASK_PAGES: Final = (
 )
 
 _PAGES: Final = """
-SELECT page, sha256, size_bytes FROM page_checkpoints
+SELECT page, sha256, size_bytes, image_sha256, image_size_bytes, image_crc32 FROM page_checkpoints
 WHERE environment_id = $1 AND document_sha256 = $2 AND reading_key = $3 ORDER BY page
 """
 
@@ -186,8 +191,9 @@ async def complete(
     artifacts: Sequence[MadeFile] = (),
     flagged: Sequence[str] = (),
     children: Sequence[ChildJob] = (),
+    sealed: SealedBundle | None = None,
 ) -> None:
-    """Commit the result and files, which lie in the blob store already: once, or not at all.
+    """Commit the result, its files and its bundle, which lie in the blob store already: once, or not at all.
 
     The jobs that it asks for, `children`, are born with it. With fields that are `flagged` a person
     decides first. Raises Fenced.
@@ -197,19 +203,22 @@ async def complete(
         if held.parent_id is not None:
             await lock_parent(session, held.job_id)
         await _end_task(session, held)
-        digests = [result_sha256, *(artifact.sha256 for artifact in artifacts)]
-        await references.add(session, held.environment_id, held.job_id, digests)
+        digests = {held.job_id: [result_sha256, *(artifact.sha256 for artifact in artifacts)]}
+        if sealed is not None:
+            digests[sealed.contents.bundle_id] = [each.blob_sha256 for each in sealed.contents.artifacts]
+        await references.add_all(session, held.environment_id, digests)
         await _add_artifacts(session, held, artifacts)
         await session.execute(_USE, _usage(held, pages))
         counts: dict[str, Any] = {}
         if held.kind is TaskKind.READ:  # it is all of its document, and has shown nothing of it yet
             counts = {"pages_done": news.pages_done, "pages_failed": len(news.failed)}
-        columns = {"percent": 100, **counts}
+        columns = {"percent": 100, **counts, **_sealed_columns(sealed)}
         result = StoredBlob(result_sha256, result_size_bytes)
         if flagged:
             opened = await open_review(session, held, flagged, reading_key, result, columns)
             if opened is None:
                 raise Fenced
+            await _add_bundle(session, sealed)
             return
         moved = await end(
             session,
@@ -224,6 +233,7 @@ async def complete(
         )
         if moved is None:
             raise Fenced
+        await _add_bundle(session, sealed)
 
 
 async def fail(db: Database, held: Claim, error: JobError, policy: ExecutionPolicy, *, tries: int) -> bool:
@@ -302,12 +312,12 @@ async def is_done(db: Database, held: Claim) -> bool:
     return row is not None and row["status"] == TaskStatus.DONE
 
 
-async def checkpoints(db: Database, held: Claim, reading_key: str) -> dict[int, tuple[str, int]]:
-    """Return the pages of the document that were read with this key: number to (SHA-256, bytes)."""
+async def checkpoints(db: Database, held: Claim, reading_key: str) -> dict[int, StoredPage]:
+    """Return the pages of the document that were read with this key, by their numbers."""
     if held.document is None:
         return {}
     rows = await db.fetch(_PAGES, held.environment_id, held.document.sha256, reading_key)
-    return {row["page"]: (row["sha256"], row["size_bytes"]) for row in rows}
+    return {row["page"]: _stored_page(row) for row in rows}
 
 
 async def batches(db: Database, held: Claim) -> tuple[list[int], list[dict[str, Any]]]:
@@ -316,6 +326,13 @@ async def batches(db: Database, held: Claim) -> tuple[list[int], list[dict[str, 
     pages = sorted({page for row in rows for page in row["pages"] or ()})
     failed = {page["page"]: page for row in rows for page in row["failed_pages"]}
     return pages, [failed[page] for page in sorted(failed)]
+
+
+def _stored_page(row: asyncpg.Record) -> StoredPage:
+    image = None
+    if row["image_sha256"] is not None:
+        image = StoredImage(row["image_sha256"], row["image_size_bytes"], row["image_crc32"])
+    return StoredPage(row["sha256"], row["size_bytes"], image)
 
 
 def pages_failed(pages: list[int]) -> JobError:
@@ -349,6 +366,18 @@ async def _end_task(session: AsyncSession, held: Claim) -> None:
 
 async def _end_failed(session: AsyncSession, job_id: str, error: JobError) -> None:
     await end(session, job_id, JobStatus.FAILED, error=error.to_json(), detail={"code": error.code})
+
+
+def _sealed_columns(sealed: SealedBundle | None) -> dict[str, Any]:
+    if sealed is None:
+        return {}
+    return {"bundle_id": sealed.contents.bundle_id, "manifest_sha256": sealed.manifest_sha256}
+
+
+async def _add_bundle(session: AsyncSession, sealed: SealedBundle | None) -> None:
+    """Write the bundle after the move of its job: what is told of it tells of the job as it is then."""
+    if sealed is not None:
+        await bundles.add(session, sealed)
 
 
 async def _add_artifacts(session: AsyncSession, held: Claim, artifacts: Sequence[MadeFile]) -> None:
@@ -409,7 +438,17 @@ def _claimed(row: asyncpg.Record, asked_at: float) -> Claim:
         traceparent=row["traceparent"],
         age_seconds=row["age_seconds"],
         left_seconds=row["left_seconds"],
+        metadata=row["metadata"],
+        webhook_url=row["webhook_url"],
+        retry_of=row["retry_of"],
+        earlier=_earlier(row),
     )
+
+
+def _earlier(row: asyncpg.Record) -> SealedJob | None:
+    if row["earlier_bundle_id"] is None or row["earlier_manifest_sha256"] is None:
+        return None
+    return SealedJob(row["earlier_bundle_id"], row["earlier_manifest_sha256"])
 
 
 def _arrival(held: Claim, document: SourceDocument) -> dict[str, object]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+import zlib
 from collections.abc import Collection, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
@@ -12,9 +13,11 @@ from typing import Any, Final, TypeVar
 import structlog
 from pydantic import TypeAdapter
 
+from affidavit.bundle.canonical import canonical
 from affidavit.documents import references
 from affidavit.engine.errors import EngineError
 from affidavit.engine.model import ModelRequest
+from affidavit.engine.result import EngineInfo
 from affidavit.engine.spec import Limits, page_ranges, select_pages
 from affidavit.infra import metrics
 from affidavit.infra.blobs import BlobStore
@@ -22,7 +25,17 @@ from affidavit.infra.db import Database, is_unavailable
 from affidavit.infra.queue import Doorbell
 from affidavit.jobs import execution
 from affidavit.jobs.children import MAX_CHILDREN, ChildJob, wishes_of
-from affidavit.jobs.claim import Claim, ExecutionPolicy, MadeFile, ReadPage, Report, StoredBlob
+from affidavit.jobs.claim import (
+    Claim,
+    ExecutionPolicy,
+    MadeFile,
+    ReadPage,
+    Report,
+    StoredBlob,
+    StoredImage,
+    StoredPage,
+)
+from affidavit.jobs.sealing import Gathering
 from affidavit.jobs.status import TaskKind
 from affidavit.jobs.workspace import OutputRejected, Workspace
 
@@ -34,7 +47,7 @@ TEXT_LENGTH: Final = 300
 MAX_PAGE: Final = 1_000_000
 MAX_ARTIFACTS: Final = 2000  # one for each page of the longest document
 MAX_NAME: Final = 200
-ARTIFACT_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")  # a segment of a path, as it is
+ARTIFACT_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # a segment of a path, as it is
 MEDIA_TYPE: Final = re.compile(r"[a-z]+/[a-z0-9][a-z0-9.+-]*")
 
 REQUESTS_BYTES: Final = 64_000_000  # 64 requests of 100,000 tokens, as JSON
@@ -61,10 +74,14 @@ class Reading:
     policy: ExecutionPolicy
     doorbell: Doorbell
     limits: Limits
+    gathering: Gathering
     selected: list[int] | None = None  # of the whole document, once it is opened
     batch: frozenset[int] | None = None  # of this task
     done: set[int] = field(default_factory=set)
     failed: dict[int, dict[str, Any]] = field(default_factory=dict)
+    page_count: int | None = None
+    images: dict[int, StoredImage] = field(default_factory=dict)  # of all pages that are there
+    engine: dict[str, Any] = field(default_factory=dict)
     result: StoredBlob | None = None
     flagged: tuple[str, ...] = ()
     finishes: bool = True  # whether a task that reads all of a document finishes it too
@@ -85,6 +102,10 @@ class Reading:
         self._have = frozenset(have)
         if self.held.pages is not None:
             self._set_batch(self.held.pages)
+
+    def see_images(self, known: Mapping[int, StoredPage]) -> None:
+        """Take over the images of pages that were read before."""
+        self.images |= {page: stored.image for page, stored in known.items() if stored.image is not None}
 
     @property
     def is_accounted(self) -> bool:
@@ -117,7 +138,7 @@ class Reading:
                     await self._page(message)
                 case "page_failed":
                     self._page_failed(message)
-                case "child" | "artifact" | "result" if self._may_finish:
+                case "child" | "artifact" | "evidence" | "result" if self._may_finish:
                     await self._finished(message)
                 case "requests" if self._is_asking and self.requests is None:
                     self.requests = await self._take_requests(message)
@@ -158,6 +179,7 @@ class Reading:
         if self.held.kind is not TaskKind.READ or self.batch is not None:
             raise OutputRejected
         page_count = _number(message["page_count"], MAX_PAGE)
+        self.page_count = page_count
         self.selected = select_pages(_text(message["selected"], 1 << 16), page_count, self.limits.pages)
         self._set_batch(self.selected[: self.policy.batch_pages])
         self._page_began = time.monotonic()
@@ -190,6 +212,8 @@ class Reading:
         page = await self._store(message, self.limits.output_bytes)
         image = message.get("image")
         stored = None if image is None else await self._store(image, IMAGE_BYTES)
+        if stored is not None:
+            self.images[number] = StoredImage(stored.sha256, stored.size_bytes, stored.crc32)
         self.done.add(number)
         began, self._page_began = self._page_began, time.monotonic()
         metrics.page_read(_text(message["source"], 16), self._page_began - began)
@@ -203,6 +227,7 @@ class Reading:
                 image_size_bytes=stored.size_bytes if stored else None,
                 image_width=_number(image["width"], MAX_PAGE) if image else None,
                 image_height=_number(image["height"], MAX_PAGE) if image else None,
+                image_crc32=stored.crc32 if stored else None,
             )
         )
 
@@ -213,9 +238,17 @@ class Reading:
                 self._child(message)
             case "artifact":
                 await self._artifact(message)
-            case _:
+            case "evidence" if self.held.store:
+                self.gathering.take(
+                    _text(message["file"], 100), _number(message["size"], self.limits.output_bytes * 4)
+                )
+            case "result":
+                if self.held.store:
+                    self.engine = _engine(message["engine"])
                 self.flagged = _paths(message.get("flagged", ()))
                 self.result = await self._store(message, self.limits.output_bytes)
+            case _:
+                raise OutputRejected
 
     def _child(self, message: Mapping[str, Any]) -> None:
         wish, topic = _text(message["wish"], MAX_NAME), _text(message["topic"], MAX_NAME)
@@ -231,10 +264,11 @@ class Reading:
     async def _artifact(self, message: Mapping[str, Any]) -> None:
         name, media_type = _text(message["name"], MAX_NAME), _text(message["media_type"], 100)
         is_sane = ARTIFACT_NAME.fullmatch(name) and MEDIA_TYPE.fullmatch(media_type)
-        if not is_sane or name in self.artifacts or len(self.artifacts) >= MAX_ARTIFACTS:
+        is_known = name.lower() in map(str.lower, self.artifacts)
+        if not is_sane or is_known or len(self.artifacts) >= MAX_ARTIFACTS:
             raise OutputRejected
         stored = await self._store(message, self.limits.output_bytes)
-        self.artifacts[name] = MadeFile(name, media_type, stored.sha256, stored.size_bytes)
+        self.artifacts[name] = MadeFile(name, media_type, stored.sha256, stored.size_bytes, stored.crc32)
 
     async def _take_requests(self, message: Mapping[str, Any]) -> tuple[ModelRequest, ...]:
         size, sha256 = _number(message["size"], REQUESTS_BYTES), _text(message["sha256"], 64)
@@ -266,7 +300,8 @@ class Reading:
         content = await self.workspace.take(name, size, sha256, limit)
         if not self.held.store:
             await references.expect(self.db, self.held.environment_id, sha256)
-        return StoredBlob(await self.blobs.put_bytes(self.held.environment_id, content), size)
+        stored = await self.blobs.put_bytes(self.held.environment_id, content)
+        return StoredBlob(stored, size, zlib.crc32(content))
 
 
 async def _apart(transaction: Coroutine[Any, Any, T]) -> T:
@@ -290,6 +325,13 @@ def _forget(task: asyncio.Future[Any]) -> None:
     _ABANDONED.discard(task)
     if not task.cancelled() and (error := task.exception()) is not None:
         log.info("transaction.abandoned", error=type(error).__name__)
+
+
+def _engine(value: object) -> dict[str, Any]:
+    """Return what a manifest says of the engine. Raises ValueError for what it cannot spell."""
+    engine = EngineInfo.model_validate(value).model_dump(mode="json")
+    canonical(engine)
+    return engine
 
 
 def _paths(value: Sequence[object]) -> tuple[str, ...]:

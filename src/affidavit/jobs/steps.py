@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -18,6 +18,7 @@ from affidavit.engine.media import HEAD_BYTES, media_type_of
 from affidavit.engine.ocr import programs
 from affidavit.engine.operations import needs_source, other_jobs
 from affidavit.engine.spec import Limits, OcrOptions, Operation, Options, Spec, select_pages
+from affidavit.evidence.sealing import SealedBundle
 from affidavit.infra import metrics
 from affidavit.infra.blobs import BlobStore
 from affidavit.infra.db import Database, is_unavailable
@@ -29,14 +30,15 @@ from affidavit.infra.queue import Doorbell
 from affidavit.infra.sandbox import Ending, Outcome, SandboxHost, Walls
 from affidavit.jobs import execution, others, verdict
 from affidavit.jobs.asking import Asking, Models, model_for
-from affidavit.jobs.claim import Claim, ExecutionPolicy, SourceDocument, StoredBlob
+from affidavit.jobs.claim import Claim, ExecutionPolicy, SourceDocument, StoredBlob, StoredPage
 from affidavit.jobs.ending import private_reading_key
 from affidavit.jobs.reading import Reading
+from affidavit.jobs.sealing import Gathering, LogOrigin, Read, Sealer
 from affidavit.jobs.slots import Slots
 from affidavit.jobs.source import source_url
 from affidavit.jobs.status import TaskKind
 from affidavit.jobs.verdict import Verdict
-from affidavit.jobs.workspace import Workspace
+from affidavit.jobs.workspace import OutputRejected, Workspace
 
 log = structlog.get_logger()
 
@@ -68,6 +70,7 @@ class Workshop:
     scratch: Path
     engine_versions: Mapping[str, str]
     keyring: Keyring
+    log_origin: LogOrigin
     models: Models | None = None
     slots: Slots = field(default_factory=lambda: Slots(1))
 
@@ -112,13 +115,18 @@ class Steps:
         self._ring()
 
     async def _read(self) -> Verdict | None:
+        async with self._gathering() as gathering:
+            return await self._read_into(gathering)
+
+    async def _read_into(self, gathering: Gathering) -> Verdict | None:
         spec = self._spec()
-        reading = self._listen(spec)
+        reading = self._listen(spec, gathering)
         # A child that has read all pages finishes them too, unless a model is to be asked in between.
         reading.finishes = self._model(spec) is None
         known = await execution.checkpoints(self.shop.db, self.held, reading.reading_key)
         have = await self._usable(known, spec, reading.reading_key)
         reading.expect(have)
+        reading.see_images({page: known[page] for page in have})
         if not reading.is_accounted:
             profile = _profile(spec.options.ocr)
             request = self._read_request(spec, sorted(have), finishes=reading.finishes)
@@ -135,8 +143,7 @@ class Steps:
             return Verdict(verdict.BAD_OUTPUT, verdict.TRIES[Ending.CRASHED])
         if reading.result is not None:
             self.shop.slots.saw_short()
-            await self._complete(reading, reading.result)
-            return None
+            return await self._complete(reading, reading.result, sorted(reading.failed))
         news, partial = reading.news(), spec.options.allow_partial
         await self._commit(
             lambda: execution.finish_reading(
@@ -146,7 +153,7 @@ class Steps:
         self._ring()
         return None
 
-    async def _usable(self, known: Mapping[int, tuple[str, int]], spec: Spec, key: str) -> set[int]:
+    async def _usable(self, known: Mapping[int, StoredPage], spec: Spec, key: str) -> set[int]:
         """Return the pages that need no reading, put where the child may need them.
 
         Of a document that is not opened yet these are of one batch at most: if that is all of it, the
@@ -159,7 +166,7 @@ class Steps:
             asked = select_pages(spec.options.pages, max(known, default=0), len(known))
         except EngineError:  # the child knows how many pages there are, and what to say
             asked = sorted(known)
-        have = {page: known[page][0] for page in asked[: self.shop.policy.batch_pages] if page in known}
+        have = {page: known[page].sha256 for page in asked[: self.shop.policy.batch_pages] if page in known}
         lost = await self.workspace.put_pages(self.shop.blobs, held.environment_id, have)
         if lost:
             await execution.forget_pages(self.shop.db, held, key, lost)
@@ -178,20 +185,26 @@ class Steps:
             "batch": self.shop.policy.batch_pages,
             "have": have,
             "finish": held.pages is None and finishes,
+            "seal": held.store,
         }
 
     async def _finish(self) -> Verdict | None:
+        async with self._gathering() as gathering:
+            return await self._finish_into(gathering)
+
+    async def _finish_into(self, gathering: Gathering) -> Verdict | None:
         held, spec = self.held, self._spec()
-        reading = self._listen(spec)
+        reading = self._listen(spec, gathering)
         reading.stage = "finish"
         pages, failed = await execution.batches(self.shop.db, held)
         known = await execution.checkpoints(self.shop.db, held, reading.reading_key)
         good = sorted(set(pages) - {page["page"] for page in failed})
-        have = {page: known[page][0] for page in good if page in known}
+        have = {page: known[page].sha256 for page in good if page in known}
         lost = await self.workspace.put_pages(self.shop.blobs, held.environment_id, have)
         if gone := sorted(set(good) - have.keys() | lost):
             return await self._read_again(gone, reading.reading_key)
-        reading.selected = pages
+        reading.selected, reading.page_count = pages, held.page_count
+        reading.see_images(known)
         request: dict[str, object] = {
             "kind": "finish",
             "spec": spec.model_dump(mode="json"),
@@ -199,6 +212,7 @@ class Steps:
             "page_count": held.page_count,
             "pages": good,
             "failed": failed,
+            "seal": held.store,
             "filename": None if held.document is None else held.document.filename,
             **await self._others(spec),
         }
@@ -213,8 +227,7 @@ class Steps:
             return verdict.of_outcome(outcome, stage=reading.stage, page=reading.page)
         if reading.result is None:
             return Verdict(verdict.BAD_OUTPUT, verdict.TRIES[Ending.CRASHED])
-        await self._complete(reading, reading.result)
-        return None
+        return await self._complete(reading, reading.result, [page["page"] for page in failed])
 
     async def _read_again(self, pages: list[int], key: str) -> Verdict | None:
         held, shop = self.held, self.shop
@@ -265,7 +278,23 @@ class Steps:
             await self.workspace.put_document(self.shop.blobs, held.environment_id, held.document.sha256)
         return self.workspace.document
 
-    async def _complete(self, reading: Reading, result: StoredBlob) -> None:
+    async def _complete(self, reading: Reading, result: StoredBlob, failed: Sequence[int]) -> Verdict | None:
+        try:
+            sealed = await self._sealed(reading, failed) if self.held.store else None
+        except OutputRejected:
+            return Verdict(verdict.BAD_OUTPUT, verdict.TRIES[Ending.CRASHED])
+        await self._commit_result(reading, result, sealed)
+        return None
+
+    async def _sealed(self, reading: Reading, failed: Sequence[int]) -> SealedBundle:
+        shop = self.shop
+        good = sorted(set(reading.selected or ()) - set(failed))
+        read = Read(reading.page_count or len(good), good, failed, reading.images)
+        sealer = Sealer(shop.blobs, shop.keyring, shop.log_origin, shop.engine_versions)
+        made = tuple(reading.artifacts.values())
+        return await sealer.seal(self.held, reading.gathering, read, made, reading.engine)
+
+    async def _commit_result(self, reading: Reading, result: StoredBlob, sealed: SealedBundle | None) -> None:
         news, pages = reading.news(), len(reading.selected or ())
         await self._commit(
             lambda: execution.complete(
@@ -280,6 +309,7 @@ class Steps:
                 artifacts=tuple(reading.artifacts.values()),
                 flagged=reading.flagged,
                 children=reading.children,
+                sealed=sealed,
             )
         )
         seconds = self.held.age_seconds + time.monotonic() - self.held.asked_at
@@ -295,7 +325,10 @@ class Steps:
         """Say that a committed task may have left another one to do."""
         self.shop.doorbell.ring(f"{self.held.task_id}.{self.held.attempt}.done")
 
-    def _listen(self, spec: Spec) -> Reading:
+    def _gathering(self) -> Gathering:
+        return Gathering(self.shop.blobs, self.held, self.workspace, self.shop.limits.output_bytes)
+
+    def _listen(self, spec: Spec, gathering: Gathering) -> Reading:
         key = spec.reading_key(dict(self.shop.engine_versions))
         return Reading(
             db=self.shop.db,
@@ -306,6 +339,7 @@ class Steps:
             policy=self.shop.policy,
             doorbell=self.shop.doorbell,
             limits=self.shop.limits,
+            gathering=gathering,
         )
 
     def _spec(self) -> Spec:

@@ -38,9 +38,10 @@ class Upload:
 
 @dataclass(frozen=True, slots=True)
 class FileRef:
-    """A file that was uploaded before."""
+    """A file that was uploaded before, or the document of the earlier job that was named."""
 
     file_id: str
+    of_job: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -239,6 +239,7 @@ async def _checkpoint(session: AsyncSession, held: Claim, news: Report, reading_
             "image_size_bytes": page.image_size_bytes,
             "image_width": page.image_width,
             "image_height": page.image_height,
+            "image_crc32": page.image_crc32,
         }
         # In one order, or two jobs that read the same document could wait for each other's pages.
         for page in sorted(news.read, key=lambda page: page.number)

@@ -76,10 +76,13 @@ WITH RECURSIVE {TURNS}, next AS MATERIALIZED (
 SELECT t.id AS task_id, t.job_id, t.environment_id, t.kind, t.n, t.attempt, t.failures, t.crashes, t.pages,
     t.priority, t.vstart, j.operation, j.spec, j.source, j.store, j.sealed_password, j.media_type,
     j.page_count, j.request_id, j.traceparent, j.parent_id, j.created_at AS submitted_at,
+    j.metadata, j.webhook_url, j.retry_of, e.bundle_id AS earlier_bundle_id,
+    e.manifest_sha256 AS earlier_manifest_sha256,
     extract(epoch FROM now() - j.created_at)::float8 AS age_seconds,
     extract(epoch FROM j.deadline_at - now())::float8 AS left_seconds,
     d.id AS document_id, d.sha256, d.size_bytes, d.filename, d.media_type AS document_media_type
 FROM task t JOIN jobs j ON j.id = t.job_id LEFT JOIN documents d ON d.id = j.document_id
+LEFT JOIN jobs e ON e.id = coalesce(j.retry_of, j.source ->> 'job_id') AND e.environment_id = j.environment_id
 """  # noqa: S608 - constants of ours
 
 

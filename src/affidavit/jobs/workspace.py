@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from affidavit.infra.blobs import BlobCorrupt, BlobMissing, BlobStore
 
@@ -72,17 +72,25 @@ class Workspace:
         """Return a file that the child announced. Raises OutputRejected if it is another."""
         return await asyncio.to_thread(self._take, name, size, sha256, limit)
 
-    def _take(self, name: str, size: int, sha256: str, limit: int) -> bytes:
-        if PLAIN_NAME.fullmatch(name) is None or not 0 <= size <= limit:
+    def open_left(self, name: str) -> BinaryIO:
+        """Open a file that the child left. Raises OutputRejected if it is no file of its own."""
+        if PLAIN_NAME.fullmatch(name) is None:
             raise OutputRejected
         try:
             descriptor = os.open(self.inner / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
         except OSError:
             raise OutputRejected from None
-        with os.fdopen(descriptor, "rb") as file:
-            found = os.fstat(descriptor)
-            if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:
-                raise OutputRejected
+        file = os.fdopen(descriptor, "rb")
+        found = os.fstat(descriptor)
+        if stat.S_ISREG(found.st_mode) and found.st_nlink == 1:
+            return file
+        file.close()
+        raise OutputRejected
+
+    def _take(self, name: str, size: int, sha256: str, limit: int) -> bytes:
+        if not 0 <= size <= limit:
+            raise OutputRejected
+        with self.open_left(name) as file:
             content = file.read(size + 1)
         if len(content) != size or hashlib.sha256(content).hexdigest() != sha256:
             raise OutputRejected
