@@ -12,7 +12,6 @@ import json
 import os
 import time
 
-
 END = {"complete": True, "engine": {"version": "1"}}
 EVIDENCE = {"document.md": "whole", "document.json": "{}", "chunks.ndjson": "{}\n", "extraction.json": "{}"}
 
