@@ -27,6 +27,7 @@ COMMANDS: dict[str, Command] = {
     "extract": Command("affidavit.extract:main", "read a document in this process, without a server"),
     "templates": Command("affidavit.samples.command:main", "list starter templates, make sample documents"),
     "keys": Command("affidavit.keys:main", "create, list and revoke API keys"),
+    "signing-keys": Command("affidavit.signing_keys:main", "list and rotate the keys that sign bundles"),
     "serve": Command("affidavit.serve:main", "run the HTTP API"),
     "worker": Command("affidavit.worker:main", "run a worker"),
     "migrate": Command("affidavit.migrate:main", "bring the database to this version"),
@@ -56,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def usage() -> str:
     """Return the list of commands."""
-    lines = [f"  {name:<9} {command.summary}" for name, command in COMMANDS.items()]
+    lines = [f"  {name:<12} {command.summary}" for name, command in COMMANDS.items()]
     return "\n".join(
         ["Usage: affidavit COMMAND ...", "", *lines, "", "`affidavit COMMAND --help` says more."]
     )

@@ -13,7 +13,7 @@ import asyncpg
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
-from affidavit.doctor import bell, configuration, database, reading, storage, walls
+from affidavit.doctor import bell, configuration, database, reading, signing, storage, walls
 from affidavit.doctor.finding import Finding, Level, fail
 from affidavit.engine.ocr import reader_programs
 from affidavit.infra.bubblewrap import Wrapping
@@ -32,6 +32,7 @@ AWAY: Final = (
 )
 REMEDIES: Final = {
     database.PART: "Check AFFIDAVIT_DATABASE_URL, and that Postgres runs and admits this login.",
+    signing.PART: "Mend the database first: it has the public halves of the keys.",
     bell.PART: "Check AFFIDAVIT_REDIS_URL, and that Redis or Valkey runs. Until then workers only poll.",
 }
 
@@ -62,6 +63,10 @@ async def examine(settings: Settings) -> list[Finding]:
         _guarded(bell.PART, lambda: bell.examine(settings.redis_url)),
         storage.examine(settings.blob_url, settings.data_dir, settings.min_free_disk_bytes),
         asyncio.to_thread(reading.examine),
+        _guarded(
+            signing.PART,
+            lambda: signing.examine(settings.database_url, settings.signing_key_dir, settings.data_dir),
+        ),
     )
     return [finding for part in found for finding in part]
 

@@ -65,6 +65,10 @@ class SigningKey:
         """Return the Ed25519 signature, 64 bytes."""
         return self._private.sign(content)
 
+    def public_pem(self) -> bytes:
+        """Return the public key as PEM."""
+        return self._private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+
     def pem(self) -> bytes:
         """Return the private key as its file has it."""
         return self._private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
@@ -87,18 +91,33 @@ class Keyring:
         return self._current
 
     def look(self) -> SigningKey:
-        """Return the newest key of the folder, which is not yet what signs. Raises KeyringUnusable."""
+        """Return the newest key of the folder, made if there is none; it does not sign yet.
+
+        Raises KeyringUnusable.
+        """
         for _ in range(LOOKS):
+            found = self.peek()
+            if found is not None:
+                return found
             try:
-                number = self._newest()
-                if number:
-                    return _read(self.folder / file_name(number), number)
                 self._link(SigningKey.generate(), 1)
-            except (FileNotFoundError, FileExistsError):
+            except FileExistsError:
                 continue
             except OSError as error:
                 raise KeyringUnusable(_cannot(self.folder, error)) from None
-        raise KeyringUnusable(f"The keys in {self.folder} change faster than they can be read.")
+        raise KeyringUnusable(_restless(self.folder))
+
+    def peek(self) -> SigningKey | None:
+        """Return the newest key of the folder, None when there is none. Raises KeyringUnusable."""
+        for _ in range(LOOKS):
+            try:
+                number = self._newest()
+                return _read(self.folder / file_name(number), number) if number else None
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                raise KeyringUnusable(_cannot(self.folder, error)) from None
+        raise KeyringUnusable(_restless(self.folder))
 
     def take(self, key: SigningKey) -> None:
         """Sign with this key from now on. Publish it first."""
@@ -113,7 +132,7 @@ class Keyring:
                 continue
             except OSError as error:
                 raise KeyringUnusable(_cannot(self.folder, error)) from None
-        raise KeyringUnusable(f"Somebody else puts keys into {self.folder}. Try again.")
+        raise KeyringUnusable(_restless(self.folder))
 
     def forget_older(self, key: SigningKey) -> int:
         """Remove the private keys that came before this one, and return how many."""
@@ -171,6 +190,10 @@ def _sync(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _restless(folder: Path) -> str:
+    return f"The keys in {folder} change faster than they can be read. Try again."
 
 
 def _cannot(folder: Path, error: OSError) -> str:
