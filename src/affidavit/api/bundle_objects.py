@@ -123,7 +123,7 @@ def render_bundles(page: BundlePage) -> dict[str, Any]:
 
 def render_history(page: EventPage) -> dict[str, Any]:
     """Return a page of a bundle's events."""
-    return {"items": [_event(event) for event in page.items], "next_cursor": page.next_cursor}
+    return {"items": [render_event(event) for event in page.items], "next_cursor": page.next_cursor}
 
 
 def _summary(view: BundleView) -> dict[str, Any]:
@@ -166,7 +166,8 @@ def _artifact(artifact: ArtifactView) -> dict[str, Any]:
     }
 
 
-def _event(event: EventView) -> dict[str, Any]:
+def render_event(event: EventView) -> dict[str, Any]:
+    """Return an event."""
     return {
         "seq": event.seq,
         "id": event.id,

@@ -7,6 +7,7 @@ from typing import Final
 from affidavit.accounts.principal import Scope
 from affidavit.api import examples
 from affidavit.api.bundle_endpoints import ENDPOINTS_OF_BUNDLES
+from affidavit.api.custody_endpoints import ENDPOINTS_OF_CUSTODY, PUBLIC_ENDPOINTS
 from affidavit.api.endpoint import SUBMITTING, Body, Endpoint, Reply
 from affidavit.api.keeping_endpoints import ENDPOINTS_OF_KEEPING
 from affidavit.api.objects import (
@@ -479,6 +480,8 @@ ENDPOINTS: Final = (
     *ENDPOINTS_OF_WEBHOOKS,
     *ENDPOINTS_OF_TEMPLATES,
     *ENDPOINTS_OF_BUNDLES,
+    *ENDPOINTS_OF_CUSTODY,
     *ENDPOINTS_OF_KEEPING,
+    *PUBLIC_ENDPOINTS,
     *SYSTEM,
 )
