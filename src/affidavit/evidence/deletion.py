@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Final
 
 from sqlalchemy import Row, text
@@ -18,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from affidavit.bundle.envelope import TOMBSTONE, Signer, seal_envelope, statement
 from affidavit.evidence.events import BundleEventType, note
+from affidavit.evidence.manifest import moment
 
 _LOCK: Final = text("""
 SELECT id, job_id, operation, parent_id, relation, sealed_at, manifest_sha256, artifact_count, size_bytes,
@@ -103,13 +103,9 @@ def _predicate(row: Row[Any], reason: str, by: str | None) -> dict[str, Any]:
         "job_id": row.job_id,
         "operation": row.operation,
         "parent": parent,
-        "sealed_at": _time(row.sealed_at),
-        "deleted_at": _time(row.now),
+        "sealed_at": moment(row.sealed_at),
+        "deleted_at": moment(row.now),
         "reason": reason,
         "deleted_by": by,
         "artifacts": {"count": row.artifact_count, "size_bytes": row.size_bytes},
     }
-
-
-def _time(at: datetime) -> str:
-    return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}Z"
