@@ -14,10 +14,14 @@ from typing import NamedTuple
 
 
 class Command(NamedTuple):
-    """A command: `target` is `module:function`, called with its arguments, returning the exit status."""
+    """A command: `target` is `module:function`, called with its arguments, returning the exit status.
+
+    `extra` is what has to be installed for it.
+    """
 
     target: str
     summary: str
+    extra: str = "server"
 
 
 COMMANDS: dict[str, Command] = {
@@ -31,6 +35,7 @@ COMMANDS: dict[str, Command] = {
     "serve": Command("affidavit.serve:main", "run the HTTP API"),
     "worker": Command("affidavit.worker:main", "run a worker"),
     "migrate": Command("affidavit.migrate:main", "bring the database to this version"),
+    "verify": Command("affidavit.verify:main", "check a bundle of evidence: no network, no server", "verify"),
     "check": Command("affidavit.check:main", "read all that is stored, and tell what is missing or damaged"),
     "doctor": Command(
         "affidavit.doctor.command:main", "look at walls, settings and servers; say what to mend"
@@ -76,7 +81,7 @@ def _run(name: str, command: Command, arguments: Sequence[str]) -> int:
     except ModuleNotFoundError as missing:
         print(
             f"affidavit {name}: the package '{missing.name}' is not installed. "
-            "This command needs the server: pip install 'affidavit[server]'.",
+            f"This command needs more: pip install 'affidavit[{command.extra}]'.",
             file=sys.stderr,
         )
         return 1

@@ -13,6 +13,10 @@ class JsonError(ValueError):
     """The bytes are not JSON as the format has it; the message says why."""
 
 
+class JsonTooLarge(JsonError):
+    """There may be nothing wrong with it, but unpacking it would take too much memory."""
+
+
 def canonical(value: object) -> bytes:
     """Return the bytes of a value. Raise `JsonError` for what has no canonical form here, such as floats."""
     try:
@@ -25,7 +29,7 @@ def canonical(value: object) -> bytes:
 def load(data: bytes) -> Any:
     """Return the value of JSON that has no key twice, no NaN, and neither depth nor size beyond reason."""
     if sum(data.count(mark) for mark in (b",", b"[", b"{")) > MAX_VALUES:
-        raise JsonError(f"It holds more than {MAX_VALUES:,} values.")
+        raise JsonTooLarge(f"It holds more than {MAX_VALUES:,} values.")
     try:
         return json.loads(data.decode(), object_pairs_hook=_unique, parse_constant=_refuse)
     except UnicodeDecodeError as wrong:

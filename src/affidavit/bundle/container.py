@@ -120,7 +120,7 @@ class Container:
         return self._plan.entries
 
     def read(self, n: int, /) -> Iterator[bytes]:
-        """Yield the contents of the `n`-th entry in blocks. Its header is compared before, its CRC-32 after."""
+        """Yield the contents of the `n`-th entry in blocks; its header is compared first, its CRC-32 last."""
         entry, head = self.entries[n], self._plan.head(n)
         self._file.seek(self._plan.offset(n) - len(head))
         if (found := self._file.read(len(head))) != head:
@@ -150,10 +150,11 @@ def read(file: BinaryIO) -> Container:
     file.seek(directory_offset)
     directory = file.read(directory_size)
     plan = Plan(_proposed(directory, count))
-    if plan.size != size:
+    tail = plan.tail()
+    if plan.size != size or len(tail) != size - directory_offset:
         raise ContainerError("SIZE_WRONG", f"There are {size:,} bytes; its entries make {plan.size:,}.")
     file.seek(directory_offset)
-    if (found := file.read()) != plan.tail():
+    if (found := file.read()) != tail:
         raise _directory_wrong(plan, found)
     return Container(file, plan)
 

@@ -1,0 +1,134 @@
+"""Citations: find them in what was extracted, and see whether the words that they cite bear them out."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from affidavit.bundle.chunk import PlacedWord
+
+_MEMBERS = {"page", "box", "words", "range", "quote", "match"}
+_NO_PLACE = {"data", "data_schema"}  # what a user shaped may look like a citation
+_TOLERANCE = 0.01  # boxes are rounded to hundredths of a page unit, once for words and once for their union
+_LETTERS = ("L", "N")
+
+
+class CitationError(ValueError):
+    """A citation does not hold; `code` says why."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """A citation as it was found: `c1`, `c2`, ... in order, and the JSON Pointer to where it stands."""
+
+    id: str
+    pointer: str
+    value: Mapping[str, Any]
+
+    @property
+    def words(self) -> list[str]:
+        """Return the ids of the words that it cites, none if a person pointed at a place."""
+        words = self.value["words"]
+        return words if isinstance(words, list) and all(isinstance(word, str) for word in words) else []
+
+    @property
+    def is_placed_by_hand(self) -> bool:
+        """Tell whether a person pointed at a place instead of words."""
+        return self.value["words"] == [] and self.value["range"] is None
+
+
+def find(extraction: Mapping[str, Any], prefix: str = "c") -> Iterator[Citation]:
+    """Yield all citations in what was extracted, in the order in which they stand there."""
+    n = 0
+    for pointer, value in _objects(extraction):
+        if value.keys() == _MEMBERS:
+            n += 1
+            yield Citation(f"{prefix}{n}", pointer, value)
+
+
+def check(citation: Citation, words: Mapping[str, PlacedWord], markdown: str) -> None:
+    """Raise `CitationError` unless page, box, quote and range are those of the words that are cited."""
+    page, box, quote, span = _members(citation.value)
+    cited = [_word(name, words, page) for name in citation.words]
+    if _squeezed(quote) != _squeezed("".join(word.text for word in cited)):
+        raise CitationError("QUOTE_WRONG", "The quote is not what the cited words say.")
+    if any(abs(ours - theirs) > _TOLERANCE + 1e-6 for ours, theirs in zip(_union(cited), box, strict=True)):
+        raise CitationError("BOX_WRONG", "The box is not the one around the cited words.")
+    if span is not None:
+        _check_range(span, quote, cited, markdown)
+
+
+def _objects(extraction: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield every object with its JSON Pointer, in the order of the text, without recursion."""
+    top = [(f"/{_escaped(key)}", value) for key, value in extraction.items() if key not in _NO_PLACE]
+    pending = top[::-1]
+    while pending:
+        pointer, value = pending.pop()
+        if isinstance(value, dict):
+            yield pointer, value
+            inner = [(f"{pointer}/{_escaped(key)}", item) for key, item in value.items()]
+            pending.extend(reversed(inner))
+        elif isinstance(value, list):
+            pending.extend((f"{pointer}/{n}", value[n]) for n in reversed(range(len(value))))
+
+
+def _members(value: Mapping[str, Any]) -> tuple[int, list[float], str, tuple[int, int] | None]:
+    match value["page"], value["box"], value["quote"], value["range"], value["words"]:
+        case int() as page, [x0, y0, x1, y1], str() as quote, None, [str(), *_]:
+            return page, _numbers(x0, y0, x1, y1), quote, None
+        case int() as page, [x0, y0, x1, y1], str() as quote, [int() as start, int() as end], [str(), *_]:
+            return page, _numbers(x0, y0, x1, y1), quote, (start, end)
+    raise CitationError("CITATION_INVALID", "Its members are not those of a citation.")
+
+
+def _numbers(*values: object) -> list[float]:
+    numbers = [value for value in values if isinstance(value, int | float) and abs(value) < 2**53]
+    if len(numbers) != len(values):
+        raise CitationError("CITATION_INVALID", "Its box is not made of numbers.")
+    return numbers
+
+
+def _word(name: str, words: Mapping[str, PlacedWord], page: int) -> PlacedWord:
+    word = words.get(name)
+    if word is None:
+        raise CitationError("WORD_UNKNOWN", f"The word {name} stands in no chunk.")
+    if word.page != page:
+        raise CitationError("PAGE_WRONG", f"The word {name} stands on page {word.page}, not on {page}.")
+    return word
+
+
+def _union(words: list[PlacedWord]) -> tuple[float, float, float, float]:
+    boxes = [word.box for word in words]
+    return (
+        min(box[0] for box in boxes),
+        min(box[1] for box in boxes),
+        max(box[2] for box in boxes),
+        max(box[3] for box in boxes),
+    )
+
+
+def _check_range(span: tuple[int, int], quote: str, cited: list[PlacedWord], markdown: str) -> None:
+    start, end = span
+    chunks = [word.range for word in cited if word.range is not None]
+    if not chunks or not min(each[0] for each in chunks) <= start <= end <= max(each[1] for each in chunks):
+        raise CitationError("RANGE_WRONG", "The range is not where the chunks of the cited words are.")
+    if _letters(markdown[start:end]) != _letters(quote):
+        raise CitationError("RANGE_WRONG", "The quote does not stand at this range of document.md.")
+
+
+def _squeezed(text: str) -> str:
+    return "".join(text.split())
+
+
+def _letters(text: str) -> str:
+    return "".join(char for char in text if unicodedata.category(char).startswith(_LETTERS))
+
+
+def _escaped(key: str) -> str:
+    return key.replace("~", "~0").replace("/", "~1")

@@ -1,0 +1,108 @@
+"""Check the text of a bundle: its chunks against the document, and what is cited against the chunks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from affidavit.bundle import chunk, citations
+from affidavit.bundle.canonical import JsonError, JsonTooLarge, load
+from affidavit.bundle.chunk import ChunkError, Chunks
+from affidavit.bundle.citations import Citation, CitationError
+from affidavit.bundle.manifest import Manifest
+from affidavit.bundle.opened import Opened, TooLarge
+from affidavit.bundle.report import PLACED_BY_HAND, Report
+
+MAX_TEXT_BYTES = 64 << 20  # of what is unpacked in memory
+
+DOCUMENT = "document.md"
+CHUNKS = "chunks.ndjson"
+EXTRACTION = "extraction.json"
+REVIEWED = "reviewed.json"
+
+
+def check_text(opened: Opened) -> None:
+    """Check chunks and citations, given that their files are the ones that were sealed."""
+    report, manifest = opened.report, opened.manifest
+    if manifest is None or not opened.bound >= {DOCUMENT, CHUNKS, EXTRACTION}:
+        for name in ("chunks", "citation"):
+            report.not_checked(name, "ARTIFACT_WRONG", "What it is made of is not what was sealed.")
+        return
+    cited = _citations(opened)
+    wanted = {word for citation in cited for word in citation.words}
+    try:
+        markdown = opened.read(DOCUMENT, MAX_TEXT_BYTES).decode()
+        chunks = chunk.gather(opened.stream(CHUNKS), markdown, wanted)
+    except (TooLarge, ChunkError, UnicodeDecodeError) as wrong:
+        _refuse_chunks(report, wrong)
+        report.not_checked("citation", "CHUNKS_WRONG", "There are no chunks to compare with.")
+        return
+    _check_chunks(report, chunks, manifest)
+    for citation in cited:
+        _check_citation(report, citation, chunks, markdown)
+
+
+def read_citations(extraction: bytes, reviewed: bytes | None = None) -> list[Citation]:
+    """Return what is cited in extraction.json, then in reviewed.json. Raises `JsonError`."""
+    found = list(citations.find(_object(load(extraction), EXTRACTION)))
+    if reviewed is not None:
+        changed = _object(load(reviewed), REVIEWED).get("extraction")
+        found += citations.find(_object(changed or {}, REVIEWED), "r")
+    return found
+
+
+def _citations(opened: Opened) -> Sequence[Citation]:
+    report = opened.report
+    try:
+        extraction = opened.read(EXTRACTION, MAX_TEXT_BYTES)
+        reviewed = opened.read(REVIEWED, MAX_TEXT_BYTES) if REVIEWED in opened.bound else None
+        found = read_citations(extraction, reviewed)
+    except (TooLarge, JsonTooLarge) as large:
+        report.not_checked("citation", "TOO_LARGE", str(large))
+    except JsonError as wrong:
+        report.failed("citation", "EXTRACTION_INVALID", str(wrong))
+    else:
+        if not found:
+            report.passed("citation", "nothing is cited")
+        return found
+    return ()
+
+
+def _object(value: object, name: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise JsonError(f"There is no object where {name} must have one.")
+    return value
+
+
+def _refuse_chunks(report: Report, wrong: Exception) -> None:
+    match wrong:
+        case TooLarge() | ChunkError(code="TOO_LARGE"):
+            report.not_checked("chunks", "TOO_LARGE", str(wrong))
+        case ChunkError():
+            report.failed("chunks", wrong.code, str(wrong), entry=CHUNKS)
+        case _:
+            report.failed("chunks", "DOCUMENT_INVALID", "It is not UTF-8.", entry=DOCUMENT)
+
+
+def _check_chunks(report: Report, found: Chunks, manifest: Manifest) -> None:
+    says = manifest.value["chunks"]
+    if found.count != says["count"]:
+        detail = f"There are {found.count:,} chunks; the manifest says {says['count']:,}."
+        report.failed("chunks", "CHUNK_COUNT_WRONG", detail, entry=CHUNKS)
+    elif found.root != says["root"]:
+        report.failed("chunks", "MERKLE_ROOT_WRONG", "They have another Merkle root.", entry=CHUNKS)
+    else:
+        report.passed("chunks", f"{found.count:,} chunks, root {found.root}", entry=CHUNKS)
+
+
+def _check_citation(report: Report, citation: Citation, chunks: Chunks, markdown: str) -> None:
+    if citation.is_placed_by_hand:
+        detail = f"It cites no words: a person pointed at the place. {citation.pointer}"
+        report.not_checked("citation", PLACED_BY_HAND, detail, entry=citation.id)
+        return
+    try:
+        citations.check(citation, chunks.words, markdown)
+    except CitationError as wrong:
+        report.failed("citation", wrong.code, f"{wrong} {citation.pointer}", entry=citation.id)
+    else:
+        report.passed("citation", citation.pointer, entry=citation.id)
