@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
 from affidavit.api import webhook_messages
+from affidavit.api.bundle_examples import RECEIPT_ID
 from affidavit.api.endpoint import Endpoint, Reply
 from affidavit.api.examples import ARTIFACT, BUNDLE_ID, FILE_ID, JOB_ID
 from affidavit.api.objects import Problem
@@ -29,6 +30,7 @@ _PATH_PARAMETERS: Final[Mapping[str, Json]] = {
     "endpoint_id": {"schema": {"type": "string", "pattern": "^wh_[0-9a-z]{26}$"}, "example": ENDPOINT_ID},
     "delivery_id": {"schema": {"type": "string", "pattern": "^dlv_[0-9a-z]{26}$"}, "example": DELIVERY_ID},
     "bundle_id": {"schema": {"type": "string", "pattern": "^ev_[0-9a-z]{26}$"}, "example": BUNDLE_ID},
+    "receipt_id": {"schema": {"type": "string", "pattern": "^rcpt_[0-9a-z]{26}$"}, "example": RECEIPT_ID},
     "folder": {
         "schema": {"type": "string", "enum": ["source", "files", "pages"]},
         "example": "pages",
@@ -81,6 +83,7 @@ _TAGS: Final = (
     ("operations", "What can be done with a document."),
     ("jobs", "Submissions: how they stand and what came of them."),
     ("bundles", "What was sealed: files, signatures, proofs, and what happened to them."),
+    ("verification", "What anyone may ask without a key: the keys that sign, and receipts."),
     ("templates", "Schemas under a name, with options and versions."),
     ("webhooks", "Who is told when something happens, and what was told."),
     ("system", "What the installation can do, and whether it is up."),
