@@ -64,7 +64,7 @@ def is_supported() -> bool:
 
 
 def request(data: bytes) -> tuple[bytes, int]:
-    """Return a request for a timestamp of these bytes, in DER, and its nonce. Raises TimestampExtraMissing."""
+    """Return a request for a timestamp of these bytes (DER), and its nonce. Raises TimestampExtraMissing."""
     try:
         from rfc3161_client import HashAlgorithm, TimestampRequestBuilder
     except ImportError:
@@ -107,7 +107,7 @@ def _read(response: bytes) -> TimeStampResponse:
     except (ValueError, IndexError):
         raise _malformed("is no TimeStampResp in DER, or has no token") from None
     if found.status != GRANTED:
-        raise TimestampError("TIMESTAMP_REFUSED", "The authority did not grant a timestamp.")
+        raise _refused()
     if not is_exact:
         raise _malformed("is not spelled as DER")
     return found
@@ -123,27 +123,30 @@ def _require(found: TimeStampResponse, data: bytes, nonce: int | None) -> None:
 
 
 def _require_vouched(found: TimeStampResponse, data: bytes, roots: Sequence[x509.Certificate]) -> None:
-    from rfc3161_client import VerificationError, VerifierBuilder
+    from rfc3161_client import VerifierBuilder
 
     signed = found.signed_data
     if any((signed.version, signer.version) != VERSIONS for signer in signed.signer_infos):
         raise _malformed("has a version that timestamps do not have")
     try:
         VerifierBuilder(roots=list(roots)).build().verify(found, hashlib.sha256(data).digest())
-    except (VerificationError, x509.DuplicateExtension):
+    except Exception:  # noqa: BLE001 - a certificate can be broken in more ways than have a common class
         raise TimestampError(
             "TIMESTAMP_NOT_VOUCHED", "The timestamp is not signed by an authority that is trusted."
         ) from None
 
 
 def _in_order(response: bytes) -> bytes:
-    """Return a response with its certificates in the order of DER, and its algorithms held against each other.
+    """Return a response with its certificates in the order of DER; its algorithms have to fit together.
 
     OpenSSL and authorities built on it write the certificates in any order, which rfc3161-client refuses.
     They are signed by themselves, so their order says nothing. Raises ValueError and IndexError.
     """
     (whole,) = _elements(response, 0, len(response))
-    token = _inside(response, whole)[1]
+    _, *tokens = _inside(response, whole)
+    if not tokens:
+        raise _refused()
+    (token,) = tokens
     explicit = _inside(response, token)[1]
     parts = _inside(response, _inside(response, explicit)[0])
     for signer in _inside(response, parts[-1]):
@@ -183,6 +186,10 @@ def _elements(data: bytes, at: int, end: int) -> list[Element]:
         found.append((data[at], at, start, start + length))
         at = start + length
     return found
+
+
+def _refused() -> TimestampError:
+    return TimestampError("TIMESTAMP_REFUSED", "The authority did not grant a timestamp.")
 
 
 def _malformed(what: str) -> TimestampError:
