@@ -48,6 +48,7 @@ from affidavit.infra.scratch import claim_scratch, release_scratch
 from affidavit.infra.secrets import Vault, derive
 from affidavit.jobs.amending import Amender
 from affidavit.jobs.gauges import Gauges
+from affidavit.jobs.inspecting import Inspector
 from affidavit.jobs.keeping import Keeping
 from affidavit.jobs.pressure import Pressure, PressurePolicy
 from affidavit.jobs.review import Reviews
@@ -121,6 +122,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             each.cancel()
         await asyncio.gather(*background, return_exceptions=True)
         await asyncio.to_thread(tracing.stop)
+        await used.inspector.close()
         await used.jobs.close()
         await doorbell.close()
         await db.close()
@@ -134,6 +136,7 @@ def _services(
     secret_key = settings.secret_key.get_secret_value()
     blobs = open_store(settings.blob_url, scratch=settings.data_dir / "staging")
     idempotency_ttl = timedelta(days=settings.idempotency_ttl_days)
+    bundles = Bundles(db, blobs)
     pressure = Pressure(
         db,
         PressurePolicy(
@@ -167,7 +170,8 @@ def _services(
             idempotency_ttl=idempotency_ttl,
         ),
         keeping=Keeping(db, keyring),
-        bundles=Bundles(db, blobs),
+        bundles=bundles,
+        inspector=_inspector(settings, db, blobs, bundles, scratch),
         custody=Custody(db, keyring, idempotency_ttl=idempotency_ttl),
         blobs=blobs,
         db=db,
@@ -212,18 +216,40 @@ def _amender(settings: Settings, blobs: BlobStore, scratch: Path) -> Amender:
     return Amender(
         blobs=blobs,
         scratch=scratch,
-        walls=Walls(
-            address_space_bytes=settings.sandbox_address_space_bytes,
-            disk_bytes=settings.sandbox_disk_bytes,
-            files=settings.sandbox_files,
-            no_progress=timedelta(seconds=settings.task_no_progress_seconds),
-            total=timedelta(seconds=settings.task_total_seconds),
-        ),
-        user=Identity.named(settings.sandbox_user) if os.getuid() == 0 else None,
+        walls=_walls(settings),
+        user=_user(settings),
         wrapping=Wrapping(settings.sandbox),
         readable=(),
         limit=settings.max_output_bytes,
     )
+
+
+def _inspector(
+    settings: Settings, db: Database, blobs: BlobStore, bundles: Bundles, scratch: Path
+) -> Inspector:
+    return Inspector(
+        db,
+        blobs,
+        bundles,
+        scratch=scratch,
+        walls=_walls(settings),
+        user=_user(settings),
+        wrapping=Wrapping(settings.sandbox),
+    )
+
+
+def _walls(settings: Settings) -> Walls:
+    return Walls(
+        address_space_bytes=settings.sandbox_address_space_bytes,
+        disk_bytes=settings.sandbox_disk_bytes,
+        files=settings.sandbox_files,
+        no_progress=timedelta(seconds=settings.task_no_progress_seconds),
+        total=timedelta(seconds=settings.task_total_seconds),
+    )
+
+
+def _user(settings: Settings) -> Identity | None:
+    return Identity.named(settings.sandbox_user) if os.getuid() == 0 else None
 
 
 def _capabilities(settings: Settings) -> dict[str, Any]:

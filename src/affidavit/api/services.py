@@ -17,6 +17,7 @@ from affidavit.infra.blobs import BlobStore
 from affidavit.infra.db import Database
 from affidavit.infra.fetch import FetchPolicy
 from affidavit.infra.keyring import Keyring
+from affidavit.jobs.inspecting import Inspector
 from affidavit.jobs.keeping import Keeping
 from affidavit.jobs.pressure import Pressure
 from affidavit.jobs.review import Reviews
@@ -49,6 +50,7 @@ class Services:
     jobs: Jobs
     reviews: Reviews
     bundles: Bundles
+    inspector: Inspector
     custody: Custody
     keeping: Keeping
     blobs: BlobStore

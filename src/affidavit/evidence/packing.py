@@ -15,7 +15,8 @@ from enum import StrEnum
 from typing import Final
 
 from affidavit.bundle.container import Entry, Plan
-from affidavit.evidence.views import ENVELOPE, MANIFEST, ArtifactView, SealedView
+from affidavit.bundle.manifest import ENVELOPE, MANIFEST
+from affidavit.evidence.views import ArtifactView, SealedView
 
 _BLOCK: Final = 512  # of a TAR
 _RECORD: Final = 20 * _BLOCK  # what a TAR is filled up to

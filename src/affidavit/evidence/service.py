@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, NoReturn
+from typing import NoReturn
 
+from affidavit.bundle.manifest import TIMESTAMP
 from affidavit.errors import BundleDeleted, Conflict, NotFound
 from affidavit.evidence import finding
+from affidavit.evidence.looking import missing_of
 from affidavit.evidence.packing import Package, PackageFormat, pack
 from affidavit.evidence.paging import bundle_cursor, event_cursor, render_cursor
 from affidavit.evidence.streaming import stream_artifact, stream_package
 from affidavit.evidence.views import (
-    TIMESTAMP,
     ArtifactView,
     BundlePage,
     BundleView,
@@ -25,8 +25,6 @@ from affidavit.evidence.views import (
 from affidavit.infra.blobs import BlobMissing, BlobStore
 from affidavit.infra.db import Database
 from affidavit.infra.ids import is_id
-
-LOOKS_AT_ONCE: Final = 16  # into the store; a bucket answers each in some 20 ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,14 +119,9 @@ class Bundles:
 
     async def require_stored(self, environment_id: str, package: Package) -> None:
         """Raise BlobMissing if a file of a package is not in the store: better now than on the way."""
-        gate = asyncio.Semaphore(LOOKS_AT_ONCE)
-
-        async def look(artifact: ArtifactView) -> None:
-            async with gate:
-                if not await self._blobs.exists(environment_id, artifact.blob_sha256):
-                    raise BlobMissing(artifact.blob_sha256)
-
-        await asyncio.gather(*(look(part) for part in package.parts if isinstance(part, ArtifactView)))
+        files = tuple(part for part in package.parts if isinstance(part, ArtifactView))
+        for missing in await missing_of(self._blobs, environment_id, files):
+            raise BlobMissing(missing.blob_sha256)
 
     def stream(
         self, environment_id: str, package: Package, start: int = 0, stop: int | None = None

@@ -4,12 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
-
-MANIFEST: Final = "manifest.json"
-ENVELOPE: Final = "manifest.dsse.json"
-LOG_PROOF: Final = "proofs/log.tlog-proof"
-TIMESTAMP: Final = "proofs/timestamp.tsr"
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
