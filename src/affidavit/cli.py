@@ -36,6 +36,7 @@ COMMANDS: dict[str, Command] = {
     "worker": Command("affidavit.worker:main", "run a worker"),
     "migrate": Command("affidavit.migrate:main", "bring the database to this version"),
     "verify": Command("affidavit.verify:main", "check a bundle of evidence: no network, no server", "verify"),
+    "show": Command("affidavit.show.command:main", "write a bundle of evidence as one HTML page", "verify"),
     "check": Command("affidavit.check:main", "read all that is stored, and tell what is missing or damaged"),
     "doctor": Command(
         "affidavit.doctor.command:main", "look at walls, settings and servers; say what to mend"
