@@ -37,9 +37,10 @@ GUARDS = {
             OR (NEW.manifest IS NULL AND NEW.deleted_at IS NULL)
             OR OLD.manifest_sha256 <> NEW.manifest_sha256 OR OLD.merkle_root <> NEW.merkle_root
             OR OLD.sealed_at <> NEW.sealed_at)""",
-    "bundles_keep_their_place": """BEFORE UPDATE OF log_index, tombstone, tombstone_log_index
+    "bundles_keep_their_place": """BEFORE UPDATE OF log_index, tombstone, tombstone_log_index, timestamp_token
         ON bundles FOR EACH ROW
-        WHEN ((OLD.log_index IS NOT NULL AND OLD.log_index IS DISTINCT FROM NEW.log_index)
+        WHEN ((NEW.timestamp_token IS NOT NULL AND OLD.timestamp_token <> NEW.timestamp_token)
+            OR (OLD.log_index IS NOT NULL AND OLD.log_index IS DISTINCT FROM NEW.log_index)
             OR (OLD.tombstone IS NOT NULL AND OLD.tombstone IS DISTINCT FROM NEW.tombstone)
             OR (OLD.tombstone_log_index IS NOT NULL
                 AND OLD.tombstone_log_index IS DISTINCT FROM NEW.tombstone_log_index))""",

@@ -17,6 +17,7 @@ from typing import Any, Final
 
 import structlog
 
+from affidavit.bundle.timestamp import TimestampExtraMissing, is_supported
 from affidavit.documents.orphans import find_orphans
 from affidavit.documents.scrub import Pace, scrub
 from affidavit.engine.ocr import reader_programs, reading_paths
@@ -25,7 +26,9 @@ from affidavit.engine.spec import Limits
 from affidavit.engine.versions import reading_versions
 from affidavit.evidence import log as evidence_log
 from affidavit.evidence import signing_keys
+from affidavit.evidence.timestamping import Timestamper, read_roots
 from affidavit.infra import isolation, metrics, tracing
+from affidavit.infra.authority import Authority
 from affidavit.infra.blobs import open_store
 from affidavit.infra.bubblewrap import Wrapping
 from affidavit.infra.db import Database
@@ -59,6 +62,7 @@ ENTRY: Final = "affidavit.engine.task:run"
 WARM_UP: Final = "affidavit.engine.task:warm_up"
 RING_SECONDS: Final = 0.5
 LOG_SECONDS: Final = 1.0  # a bundle waits for its place in the log about so long
+TIMESTAMP_SECONDS: Final = 1.0
 TIDY_SECONDS: Final = 30.0  # looks at the whole queue, for what is rare and harms nobody meanwhile
 PATROL_SECONDS: Final = 60.0  # what has a pace of its own is looked at so often
 STARTUP_RETRY_SECONDS: Final = 1.0
@@ -77,6 +81,7 @@ class Worker:
         # A container's host and number may be those of the one before it; this name no other process had.
         self._name = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
         self._sender = Sender(shop.db, Vault(settings.secret_key.get_secret_value()), send_policy(settings))
+        self._timestamper = open_timestamper(settings, shop.db)
         self._wake = asyncio.Event()
         self._running: set[asyncio.Task[None]] = set()
         self._is_unsure = False  # whether a claim may have been granted whose answer did not come
@@ -164,6 +169,7 @@ class Worker:
             _every("staging", PATROL_SECONDS, lambda: blobs.sweep_staging(STALE)),
             _every("scratch", PATROL_SECONDS, self._sweep_scratch),
             _every("log", LOG_SECONDS, self._append_to_log),
+            *self._timestamping(),
             *self._burying(),
             *self._scrubbing(),
             signing_keys.keep_following(db, self._shop.keyring),
@@ -176,8 +182,13 @@ class Worker:
 
     async def _append_to_log(self) -> None:
         keys = self._shop.keyring
-        is_timestamped = bool(self._settings.timestamp_url)
+        is_timestamped = self._timestamper is not None
         await evidence_log.append_due(self._shop.db, keys.current, timestamped=is_timestamped)
+
+    def _timestamping(self) -> list[Coroutine[Any, Any, None]]:
+        if self._timestamper is None:
+            return []
+        return [_every("timestamps", TIMESTAMP_SECONDS, self._timestamper.ask_due)]
 
     def _burying(self) -> list[Coroutine[Any, Any, None]]:
         """Return the sweep that deletes bundles whose time is over, if it ever is."""
@@ -303,6 +314,19 @@ def open_models(settings: Settings) -> Models | None:
         output_price=settings.model_output_price,
     )
     return Models(client, settings.model_names, caps, settings.model_concurrency)
+
+
+def open_timestamper(settings: Settings, db: Database) -> Timestamper | None:
+    """Return who asks for timestamps, None where none are wanted. Ends the program where it could not."""
+    if not settings.timestamp_url:
+        return None
+    if not is_supported():
+        raise SystemExit(f"AFFIDAVIT_TIMESTAMP_URL is set. {TimestampExtraMissing()}")
+    try:
+        roots = read_roots(settings.timestamp_ca_file)
+    except (OSError, ValueError) as error:
+        raise SystemExit(f"AFFIDAVIT_TIMESTAMP_CA_FILE cannot be read as PEM: {error}") from None
+    return Timestamper(db, Authority(settings.timestamp_url, settings.timestamp_timeout_seconds), roots)
 
 
 def fetch_policy(settings: Settings) -> FetchPolicy:

@@ -109,6 +109,11 @@ PAGE_SECONDS: Final = _histogram("page_read_seconds", "Wall time of one page in 
 PAGES_FAILED: Final = _counter("pages_failed_total", "Pages that could not be read.")
 CHILDREN: Final = _counter("child_runs_total", "Runs of walled children, by how they ended.", ("ending",))
 
+# Timestamps, in the workers.
+TIMESTAMPS: Final = _counter(
+    "timestamps_total", "Timestamps of bundles, granted or by the code of what failed.", ("outcome",)
+)
+
 # A language model, in the workers.
 MODEL_REQUESTS: Final = _counter(
     "model_requests_total",
