@@ -64,16 +64,15 @@ class Authority:
     def ca_file(self) -> Path:
         return self.folder / "ca.pem"
 
-    def make(self) -> None:
-        """Make a root and an authority under it."""
+    def make(self, days: int = 30) -> None:
+        """Make a root and an authority under it, good for so many days."""
         (self.folder / "openssl.cnf").write_text(CONFIG.format(folder=self.folder))
         (self.folder / "serial").write_text("01\n")
-        self._certify("ca", "/CN=Test Root", "ca")
-        self._certify(
-            "tsa", "/CN=Test Authority", "tsa", "-CA", self.ca_file, "-CAkey", self.folder / "ca.key"
-        )
+        self._certify(days, "ca", "/CN=Test Root", "ca")
+        root = ("-CA", self.ca_file, "-CAkey", self.folder / "ca.key")
+        self._certify(days, "tsa", "/CN=Test Authority", "tsa", *root)
 
-    def _certify(self, name: str, subject: str, extensions: str, *more: str | Path) -> None:
+    def _certify(self, days: int, name: str, subject: str, extensions: str, *more: str | Path) -> None:
         configured = ("-config", self.folder / "openssl.cnf", "-extensions", extensions)
         key = (
             "-newkey",
@@ -84,7 +83,7 @@ class Authority:
             "-keyout",
             self.folder / f"{name}.key",
         )
-        out = ("-days", "30", "-subj", subject, "-out", self.folder / f"{name}.pem")
+        out = ("-days", str(days), "-subj", subject, "-out", self.folder / f"{name}.pem")
         openssl("req", "-x509", *configured, *key, *out, *more)
 
     def grant(self, request: bytes, *, with_root: bool = False) -> bytes:

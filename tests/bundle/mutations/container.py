@@ -17,8 +17,10 @@ ZIP64_LOCATOR = struct.pack("<4sIQI", b"PK\x06\x07", 0, 0, 1)
 DESCRIPTOR = struct.Struct("<4s3I")
 
 PLACE = because("SIZE_WRONG", "DIRECTORY_WRONG", "END_WRONG")
-HEADER = because("DIRECTORY_WRONG", "SIZE_WRONG", "HEADER_WRONG", "CRC_WRONG", "END_WRONG")
-NAME = because("NAME_INVALID", "ENTRY_MISSING", "ENTRY_ORDER")
+HEADER = because(
+    "CONTAINER_TOO_LARGE", "DIRECTORY_WRONG", "SIZE_WRONG", "HEADER_WRONG", "CRC_WRONG", "END_WRONG"
+)
+NAME = because("NAME_INVALID", "NAME_DUPLICATE", "ENTRY_MISSING", "ENTRY_EXTRA")
 
 ONLY_CENTRAL = {"version_made", "comment", "disk", "internal", "external", "offset"}
 FIELDS: dict[str, tuple[Any, ...]] = {

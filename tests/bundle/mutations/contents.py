@@ -18,9 +18,9 @@ CHANGES: dict[str, Callable[[bytes], bytes]] = {
     "zeros in it": lambda data: bytes(len(data)),
 }
 REASONS = {
-    "manifest.json": because("MANIFEST_INVALID", "MANIFEST_DIFFERS"),
+    "manifest.json": because("MANIFEST_INVALID"),
     "manifest.dsse.json": because("ENVELOPE_INVALID", "SIGNATURE_INVALID", "KEY_UNKNOWN"),
-    "proofs/log.tlog-proof": because("LOG_PROOF_MALFORMED", "CHECKPOINT_MALFORMED", "LOG_ENTRY_NOT_INCLUDED"),
+    "proofs/log.tlog-proof": because("LOG_PROOF_MALFORMED", "CHECKPOINT_MALFORMED", "LOG_ORIGIN_OTHER"),
 }
 EXTRA = ("files/extra.bin", "extra.txt", "pages/0099.webp", "proofs/other.txt", "reviewed.json", "META-INF/a")
 BAD_NAMES: dict[str, bytes] = {
@@ -58,7 +58,7 @@ def of_contents(draft: Draft) -> Iterator[Mutation]:
     """Change the bytes of each file, and let the container fit them."""
     parts = draft.parts()
     for n, (name, data) in enumerate(parts):
-        codes = REASONS.get(name, because("ARTIFACT_SIZE_WRONG", "ARTIFACT_HASH_WRONG"))
+        codes = REASONS.get(name, because("SIZE_WRONG", "HASH_WRONG"))
         for how, change in CHANGES.items():
             changed = [*parts[:n], (name, change(data)), *parts[n + 1 :]]
             yield Mutation(f"{name} with {how}", pack(entries(changed)), codes, name)
@@ -92,10 +92,11 @@ def of_names(draft: Draft) -> Iterator[Mutation]:
     """Call the text something else, and add an entry that is called so."""
     parts = entries(draft.parts())
     for how, name in BAD_NAMES.items():
+        refused = because("NAME_INVALID" if len(name) <= 201 else "DIRECTORY_WRONG")
         renamed = [*parts[:3], Entry(name, parts[3].data), *parts[4:]]
-        yield Mutation(f"a name {how}", pack(renamed), because("NAME_INVALID"))
+        yield Mutation(f"a name {how}", pack(renamed), refused)
         added = [*parts, Entry(name, b"more")]
-        yield Mutation(f"one more with a name {how}", pack(added), because("NAME_INVALID"))
+        yield Mutation(f"one more with a name {how}", pack(added), refused)
     for name in (b"Document.md", b"DOCUMENT.MD", b"document.MD", b"document", b"documents.md"):
         renamed = [*parts[:3], Entry(name, parts[3].data), *parts[4:]]
         yield Mutation(
