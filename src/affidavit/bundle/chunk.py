@@ -13,6 +13,8 @@ from affidavit.bundle import merkle
 from affidavit.bundle.canonical import JsonError, JsonTooLarge, load
 
 MAX_LINE_BYTES = 16 << 20
+LARGEST = 2**53  # no box comes near; what is beyond may be infinite to a reader
+_NUMBER = {int, float}
 _MEMBERS = {"block", "page", "range", "text", "words"}
 
 Range = tuple[int, int]  # code points of document.md, end exclusive
@@ -34,7 +36,8 @@ class Chunk:
     page: int
     range: Range | None
     text: str | None
-    words: list[Any]  # [id, text, [x0, y0, x1, y1]] each, looked at only when one is cited
+    words: list[list[Any]]  # [id, text, [x0, y0, x1, y1]]
+    names: set[str]  # the ids of the words
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +45,7 @@ class PlacedWord:
     """A word that is cited, and where it stands; `range` is the one of its chunk."""
 
     text: str
-    box: tuple[float, float, float, float]
+    box: list[float]
     page: int
     range: Range | None
 
@@ -72,13 +75,16 @@ def gather(blocks: Iterable[bytes], markdown: str, wanted: Collection[str]) -> C
     """Read all chunks, hold each against the Markdown of the document, and keep the words that are wanted."""
     frontier = merkle.Frontier()
     words: dict[str, PlacedWord] = {}
+    page = 1
     for number, line in enumerate(lines(blocks), 1):
         try:
             chunk = parse(line)
-            _compare(chunk, markdown)
-            _keep(chunk, wanted, words)
+            _compare(chunk, page, markdown)
+            for word in chunk.words if not chunk.names.isdisjoint(wanted) else ():
+                _keep(word, chunk, wanted, words)
         except ChunkError as wrong:
             raise ChunkError(wrong.code, f"Line {number}: {wrong}") from wrong
+        page = chunk.page
         frontier.append(merkle.leaf_hash(line))
     return Chunks(frontier.size, frontier.root().hex(), words)
 
@@ -93,15 +99,45 @@ def parse(line: bytes) -> Chunk:
         raise ChunkError("CHUNK_INVALID", str(wrong)) from wrong
     if not isinstance(value, dict) or value.keys() != _MEMBERS:
         raise ChunkError("CHUNK_INVALID", "It has not the members of a chunk.")
-    match value["block"], value["page"], value["range"], value["text"], value["words"]:
-        case str() as block, int() as page, [int() as start, int() as end], str() as text, list() as words:
-            return Chunk(block, page, (start, end), text, words)
-        case None, int() as page, None, None, list() as words:
-            return Chunk(None, page, None, None, words)
-    raise ChunkError("CHUNK_INVALID", "Its members are not those of a chunk.")
+    block, page, text = value["block"], value["page"], value["text"]
+    if type(page) is not int or type(block) is not type(text) or not isinstance(block, str | None):
+        raise ChunkError("CHUNK_INVALID", "Its members are not those of a chunk.")
+    return Chunk(block, page, _range(value["range"], block), text, value["words"], _names(value["words"]))
 
 
-def _compare(chunk: Chunk, markdown: str) -> None:
+def _range(value: object, block: str | None) -> Range | None:
+    match value:
+        case None if block is None:
+            return None
+        case [start, end] if block is not None and type(start) is type(end) is int:
+            return start, end
+    raise ChunkError("CHUNK_INVALID", "Its range is not one.")
+
+
+def _names(words: object) -> set[str]:
+    if not isinstance(words, list) or not _are_words(words):
+        raise ChunkError("CHUNK_INVALID", "Its words are not each an id, a text and a box.")
+    if len(names := {word[0] for word in words}) != len(words):
+        raise ChunkError("CHUNK_INVALID", "It has a word twice.")
+    return names
+
+
+def _are_words(words: list[Any]) -> bool:
+    """Tell whether all are words, in one pass that unpacks them: there are hundreds of thousands."""
+    try:
+        return all(
+            type(name) is type(text) is str
+            and {type(x0), type(y0), type(x1), type(y1)} <= _NUMBER
+            and -LARGEST < x0 < LARGEST > x1 > -LARGEST < y0 < LARGEST > y1 > -LARGEST
+            for name, text, (x0, y0, x1, y1) in words
+        )
+    except (TypeError, ValueError):
+        return False
+
+
+def _compare(chunk: Chunk, page: int, markdown: str) -> None:
+    if chunk.page < page:
+        raise ChunkError("CHUNK_INVALID", "Its page comes before the one of the line above, or before 1.")
     if chunk.range is None:
         return
     start, end = chunk.range
@@ -109,20 +145,9 @@ def _compare(chunk: Chunk, markdown: str) -> None:
         raise ChunkError("CHUNK_TEXT_WRONG", "Its text is not the one of its range in document.md.")
 
 
-def _keep(chunk: Chunk, wanted: Collection[str], words: dict[str, PlacedWord]) -> None:
-    for word in chunk.words:
-        match word:
-            case [str() as name, str() as text, [x0, y0, x1, y1]]:
-                if name in wanted:
-                    if name in words:
-                        raise ChunkError("CHUNK_INVALID", f"The word {name} stands in two places.")
-                    box = _number(x0), _number(y0), _number(x1), _number(y1)
-                    words[name] = PlacedWord(text, box, chunk.page, chunk.range)
-            case _:
-                raise ChunkError("CHUNK_INVALID", "It has a word that is not an id, a text and a box.")
-
-
-def _number(value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) >= 2**53:
-        raise ChunkError("CHUNK_INVALID", "It has a box that is not made of numbers.")
-    return float(value)
+def _keep(word: list[Any], chunk: Chunk, wanted: Collection[str], words: dict[str, PlacedWord]) -> None:
+    name, text, box = word
+    if name in words:
+        raise ChunkError("CHUNK_INVALID", f"The word {name} stands in two chunks.")
+    if name in wanted:
+        words[name] = PlacedWord(text, box, chunk.page, chunk.range)

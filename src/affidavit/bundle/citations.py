@@ -7,12 +7,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from affidavit.bundle.chunk import PlacedWord
+from affidavit.bundle.chunk import LARGEST, PlacedWord
 
 _MEMBERS = {"page", "box", "words", "range", "quote", "match"}
 _NO_PLACE = {"data", "data_schema"}  # what a user shaped may look like a citation
-_TOLERANCE = 0.01  # boxes are rounded to hundredths of a page unit, once for words and once for their union
+_TOLERANCE = 0.011  # boxes are rounded to hundredths of a page unit
 _LETTERS = ("L", "N")
+_MATCHES = ("exact", "normalized", "fuzzy")
 
 
 class CitationError(ValueError):
@@ -37,11 +38,6 @@ class Citation:
         words = self.value["words"]
         return words if isinstance(words, list) and all(isinstance(word, str) for word in words) else []
 
-    @property
-    def is_placed_by_hand(self) -> bool:
-        """Tell whether a person pointed at a place instead of words."""
-        return self.value["words"] == [] and self.value["range"] is None
-
 
 def find(extraction: Mapping[str, Any], prefix: str = "c") -> Iterator[Citation]:
     """Yield all citations in what was extracted, in the order in which they stand there."""
@@ -52,16 +48,23 @@ def find(extraction: Mapping[str, Any], prefix: str = "c") -> Iterator[Citation]
             yield Citation(f"{prefix}{n}", pointer, value)
 
 
-def check(citation: Citation, words: Mapping[str, PlacedWord], markdown: str) -> None:
-    """Raise `CitationError` unless page, box, quote and range are those of the words that are cited."""
+def check(citation: Citation, words: Mapping[str, PlacedWord], markdown: str) -> bool:
+    """Raise `CitationError` unless page, box, quote and range are those of the words that are cited.
+
+    Returns False if it is a citation, but of no words: a person pointed at a place, and nothing can be
+    compared.
+    """
     page, box, quote, span = _members(citation.value)
+    if not citation.value["words"] and span is None:
+        return False
     cited = [_word(name, words, page) for name in citation.words]
-    if _squeezed(quote) != _squeezed("".join(word.text for word in cited)):
+    if not cited or _squeezed(quote) != _squeezed("".join(word.text for word in cited)):
         raise CitationError("QUOTE_WRONG", "The quote is not what the cited words say.")
-    if any(abs(ours - theirs) > _TOLERANCE + 1e-6 for ours, theirs in zip(_union(cited), box, strict=True)):
+    if any(abs(ours - theirs) > _TOLERANCE for ours, theirs in zip(_union(cited), box, strict=True)):
         raise CitationError("BOX_WRONG", "The box is not the one around the cited words.")
     if span is not None:
         _check_range(span, quote, cited, markdown)
+    return True
 
 
 def _objects(extraction: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -79,19 +82,25 @@ def _objects(extraction: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, 
 
 
 def _members(value: Mapping[str, Any]) -> tuple[int, list[float], str, tuple[int, int] | None]:
-    match value["page"], value["box"], value["quote"], value["range"], value["words"]:
-        case int() as page, [x0, y0, x1, y1], str() as quote, None, [str(), *_]:
-            return page, _numbers(x0, y0, x1, y1), quote, None
-        case int() as page, [x0, y0, x1, y1], str() as quote, [int() as start, int() as end], [str(), *_]:
-            return page, _numbers(x0, y0, x1, y1), quote, (start, end)
-    raise CitationError("CITATION_INVALID", "Its members are not those of a citation.")
+    page, box, quote, span, words = (value[name] for name in ("page", "box", "quote", "range", "words"))
+    is_one = (
+        type(page) is int
+        and isinstance(quote, str)
+        and isinstance(words, list)
+        and all(isinstance(word, str) for word in words)
+        and value["match"] in _MATCHES
+        and _is_numbers(box, 4, {int, float})
+        and (span is None or _is_numbers(span, 2, {int}))
+    )
+    if not is_one:
+        raise CitationError("CITATION_INVALID", "Its members are not those of a citation.")
+    return page, box, quote, None if span is None else (span[0], span[1])
 
 
-def _numbers(*values: object) -> list[float]:
-    numbers = [value for value in values if isinstance(value, int | float) and abs(value) < 2**53]
-    if len(numbers) != len(values):
-        raise CitationError("CITATION_INVALID", "Its box is not made of numbers.")
-    return numbers
+def _is_numbers(values: object, count: int, types: set[type]) -> bool:
+    if not isinstance(values, list) or len(values) != count:
+        return False
+    return all(type(value) in types and abs(value) < LARGEST for value in values)
 
 
 def _word(name: str, words: Mapping[str, PlacedWord], page: int) -> PlacedWord:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from affidavit.bundle.canonical import JsonError, load_canonical
@@ -122,7 +123,8 @@ def _misfits(value: object, shape: object, where: str) -> Iterator[str]:
     """Yield the JSON Pointers to what is not as the shape has it."""
     match shape:
         case re.Pattern() if isinstance(value, str) and shape.fullmatch(value):
-            return
+            if shape is _TIME and not _is_time(value):
+                yield where
         case type() if type(value) is shape and not (isinstance(value, int) and value < 0):
             return
         case None if value is None:
@@ -137,3 +139,11 @@ def _misfits(value: object, shape: object, where: str) -> Iterator[str]:
                 yield from _misfits(value[key], each, f"{where}/{key}")
         case _:
             yield where
+
+
+def _is_time(text: str) -> bool:
+    try:
+        datetime.fromisoformat(text)
+    except ValueError:
+        return False  # such as a 13th month
+    return True

@@ -62,10 +62,15 @@ class Report:
         """Note a check that could not be made, or had nothing to check."""
         self.checks.append(Check(name, Status.NOT_CHECKED, code, detail, entry))
 
+    def has(self, name: str) -> bool:
+        """Tell whether there are checks of this name."""
+        return any(check.name == name for check in self.checks)
+
     def has_passed(self, name: str) -> bool:
         """Tell whether there are checks of this name and all of them passed."""
-        found = [check for check in self.checks if check.name == name]
-        return bool(found) and all(check.status is Status.PASSED for check in found)
+        return self.has(name) and all(
+            check.status is Status.PASSED for check in self.checks if check.name == name
+        )
 
     @property
     def verdict(self) -> Status:

@@ -18,13 +18,13 @@ def check_seal(opened: Opened, keys: Keys) -> None:
     """Check that the envelope of a bundle is about its manifest, and who signed it."""
     report = opened.report
     data = opened.subject_of("statement", ENVELOPE, envelope.MAX_ENVELOPE_BYTES)
-    found = None if data is None else _read(data, report)
+    found = None if data is None else _read(data, report, ENVELOPE)
     if found is None:
-        report.not_checked("signature", "STATEMENT_WRONG", "There is no statement to check.")
+        report.not_checked("signature", "STATEMENT_WRONG", "There is no statement to check.", entry=ENVELOPE)
         return
     report.subject["key_id"] = found.key_id
     _check_statement(opened, found.statement)
-    _check_signature(report, found, keys)
+    _check_signature(report, found, keys, ENVELOPE)
 
 
 def check_statement(data: bytes, keys: Keys) -> Report:
@@ -49,11 +49,11 @@ def check_statement(data: bytes, keys: Keys) -> Report:
     return report
 
 
-def _read(data: bytes, report: Report) -> Envelope | None:
+def _read(data: bytes, report: Report, entry: str | None = None) -> Envelope | None:
     try:
         return envelope.read_envelope(data)
     except EnvelopeError as wrong:
-        report.failed("statement", wrong.code, str(wrong))
+        report.failed("statement", wrong.code, str(wrong), entry=entry)
         return None
 
 
@@ -72,23 +72,25 @@ def _check_statement(opened: Opened, about: Statement) -> None:
         report.passed("statement", about.predicate_type, entry=ENVELOPE)
 
 
-def _check_signature(report: Report, found: Envelope, keys: Keys) -> None:
+def _check_signature(report: Report, found: Envelope, keys: Keys, entry: str | None = None) -> None:
     key = keys.get(found.key_id)
     if not keys:
         detail = f"No key was given. The envelope names the key {found.key_id}."
-        report.not_checked("signature", "NO_KEY", detail)
+        report.not_checked("signature", "NO_KEY", detail, entry=entry)
     elif key is None:
-        report.failed("signature", "KEY_UNKNOWN", f"The key {found.key_id} is not one of those given.")
+        detail = f"The key {found.key_id} is not one of those given."
+        report.failed("signature", "KEY_UNKNOWN", detail, entry=entry)
     elif not found.is_signed_by(key.public):
-        report.failed("signature", "SIGNATURE_INVALID", f"The key {found.key_id} did not sign this.")
+        detail = f"The key {found.key_id} did not sign this."
+        report.failed("signature", "SIGNATURE_INVALID", detail, entry=entry)
     elif key.retired_at is None:
-        report.passed("signature", f"key {found.key_id}")
+        report.passed("signature", f"key {found.key_id}", entry=entry)
     elif not _is_before(found.statement, key.retired_at):
         detail = f"The key {found.key_id} signs nothing since {key.retired_at.isoformat()}."
-        report.failed("signature", "KEY_NOT_VALID_THEN", detail)
+        report.failed("signature", "KEY_NOT_VALID_THEN", detail, entry=entry)
     else:
         detail = f"key {found.key_id}, which signs nothing since {key.retired_at.isoformat()}"
-        report.passed("signature", detail, code="KEY_RETIRED")
+        report.passed("signature", detail, code="KEY_RETIRED", entry=entry)
 
 
 def _is_before(about: Statement, retired_at: datetime) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from affidavit.bundle import chunk, citations
@@ -44,33 +43,35 @@ def check_text(opened: Opened) -> None:
 
 def read_citations(extraction: bytes, reviewed: bytes | None = None) -> list[Citation]:
     """Return what is cited in extraction.json, then in reviewed.json. Raises `JsonError`."""
-    found = list(citations.find(_object(load(extraction), EXTRACTION)))
-    if reviewed is not None:
-        changed = _object(load(reviewed), REVIEWED).get("extraction")
-        found += citations.find(_object(changed or {}, REVIEWED), "r")
+    return _extracted(extraction) + ([] if reviewed is None else _reviewed(reviewed))
+
+
+def _extracted(data: bytes) -> list[Citation]:
+    return list(citations.find(_object(load(data))))
+
+
+def _reviewed(data: bytes) -> list[Citation]:
+    changed = _object(load(data)).get("extraction", "")
+    return [] if changed is None else list(citations.find(_object(changed), "r"))
+
+
+def _citations(opened: Opened) -> list[Citation]:
+    found: list[Citation] = []
+    for name, read in ((EXTRACTION, _extracted), (REVIEWED, _reviewed)):
+        try:
+            found += read(opened.read(name, MAX_TEXT_BYTES)) if name in opened.bound else []
+        except (TooLarge, JsonTooLarge) as large:
+            opened.report.not_checked("citation", "TOO_LARGE", str(large), entry=name)
+        except JsonError as wrong:
+            opened.report.failed("citation", "EXTRACTION_INVALID", str(wrong), entry=name)
+    if not found and not opened.report.has("citation"):
+        opened.report.passed("citation", "nothing is cited")
     return found
 
 
-def _citations(opened: Opened) -> Sequence[Citation]:
-    report = opened.report
-    try:
-        extraction = opened.read(EXTRACTION, MAX_TEXT_BYTES)
-        reviewed = opened.read(REVIEWED, MAX_TEXT_BYTES) if REVIEWED in opened.bound else None
-        found = read_citations(extraction, reviewed)
-    except (TooLarge, JsonTooLarge) as large:
-        report.not_checked("citation", "TOO_LARGE", str(large))
-    except JsonError as wrong:
-        report.failed("citation", "EXTRACTION_INVALID", str(wrong))
-    else:
-        if not found:
-            report.passed("citation", "nothing is cited")
-        return found
-    return ()
-
-
-def _object(value: object, name: str) -> dict[str, Any]:
+def _object(value: object) -> dict[str, Any]:
     if not isinstance(value, dict):
-        raise JsonError(f"There is no object where {name} must have one.")
+        raise JsonError("It is not an object, or has not the members that it must have.")
     return value
 
 
@@ -96,13 +97,13 @@ def _check_chunks(report: Report, found: Chunks, manifest: Manifest) -> None:
 
 
 def _check_citation(report: Report, citation: Citation, chunks: Chunks, markdown: str) -> None:
-    if citation.is_placed_by_hand:
-        detail = f"It cites no words: a person pointed at the place. {citation.pointer}"
-        report.not_checked("citation", PLACED_BY_HAND, detail, entry=citation.id)
-        return
     try:
-        citations.check(citation, chunks.words, markdown)
+        has_words = citations.check(citation, chunks.words, markdown)
     except CitationError as wrong:
         report.failed("citation", wrong.code, f"{wrong} {citation.pointer}", entry=citation.id)
-    else:
+        return
+    if has_words:
         report.passed("citation", citation.pointer, entry=citation.id)
+    else:
+        detail = f"It cites no words: a person pointed at the place. {citation.pointer}"
+        report.not_checked("citation", PLACED_BY_HAND, detail, entry=citation.id)
