@@ -10,8 +10,7 @@ from __future__ import annotations
 import asyncio
 import random
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -125,13 +124,15 @@ def read_roots(file: Path | None) -> list[x509.Certificate]:
     """Return the certificates of a PEM file, or those that browsers trust. Raises OSError and ValueError."""
     if file is not None:
         return x509.load_pem_x509_certificates(file.read_bytes())
-    return list(_public_roots())
-
-
-def _public_roots() -> Iterator[x509.Certificate]:
-    """Yield what certifi has; old roots that RFC 5280 would refuse are passed over."""
     blocks = Path(certifi.where()).read_bytes().split(_END)
-    for block in blocks[:-1]:
-        with warnings.catch_warnings(), suppress(ValueError, UserWarning):
-            warnings.simplefilter("error")
-            yield x509.load_pem_x509_certificate(block[block.index(_BEGIN) :] + _END)
+    return [root for block in blocks[:-1] if (root := _public_root(block + _END)) is not None]
+
+
+def _public_root(block: bytes) -> x509.Certificate | None:
+    """Read a certificate that certifi has; old ones that RFC 5280 would refuse are passed over."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        try:
+            return x509.load_pem_x509_certificate(block[block.index(_BEGIN) :])
+        except (ValueError, UserWarning):
+            return None
