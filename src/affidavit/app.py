@@ -52,6 +52,7 @@ from affidavit.jobs.inspecting import Inspector
 from affidavit.jobs.keeping import Keeping
 from affidavit.jobs.pressure import Pressure, PressurePolicy
 from affidavit.jobs.review import Reviews
+from affidavit.jobs.review_sealing import ReviewSealer
 from affidavit.jobs.service import Jobs
 from affidavit.jobs.submission import JobPolicy
 from affidavit.jobs.usage import why_document_stays
@@ -166,6 +167,7 @@ def _services(
         reviews=Reviews(
             db,
             _amender(settings, blobs, scratch),
+            ReviewSealer(db, blobs, keyring),
             result_ttl=timedelta(hours=settings.result_ttl_hours),
             idempotency_ttl=idempotency_ttl,
         ),

@@ -20,6 +20,9 @@ class ReviewSummary(BaseModel):
     reviewer: str | None = None
     key_id: str | None = None
     decided_at: datetime | None = None
+    receipt_id: Annotated[
+        str | None, Field(description="Of the decision; anyone who knows it can check the receipt.")
+    ] = None
 
 
 class ReviewAction(BaseModel):

@@ -31,11 +31,16 @@ def write(document: Document, result: Result, output: Output) -> Iterator[PlainF
     with output.plain("document.md", TEXT_BYTES) as text:
         text.write(result.markdown.encode())
     yield text
+    yield write_extraction(result, output)
+    yield from _structure(document, result, output)
+
+
+def write_extraction(result: Result, output: Output) -> PlainFile:
+    """Write `extraction.json`: what was made of the document. Raises OutputLimitExceeded."""
     with output.plain("extraction.json", TEXT_BYTES) as made:
         for piece in pieces(result, without=IN_OTHER_FILES):
             made.write(piece)
-    yield made
-    yield from _structure(document, result, output)
+    return made
 
 
 def _structure(document: Document, result: Result, output: Output) -> Iterator[PlainFile]:

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from affidavit.engine.amending import Correction, amend
 from affidavit.engine.errors import CorrectionsInvalid, EngineError
+from affidavit.engine.evidence import write_extraction
 from affidavit.engine.output import Output
 from affidavit.engine.result import Document
 from affidavit.engine.task import refusal
@@ -25,8 +26,8 @@ FAULT_LENGTH: Final = 500  # characters
 def run(request: Mapping[str, Any], document: int | None, workspace: Path, emit: Emit) -> None:  # noqa: ARG001 - as every entry is called
     """Amend the result as `request` asks; tell of the new one, or of each fault and then `error`.
 
-    `request` has `schema`, `corrections`, `limit` in bytes, and where they are still stored the numbers of
-    the `pages` that lie in the workspace, else an empty list.
+    `request` has `schema`, `corrections`, `limit` in bytes, whether to `seal` what comes of it, and where
+    they are still stored the numbers of the `pages` that lie in the workspace, else an empty list.
     """
     output = Output(workspace, request["limit"])
     try:
@@ -36,6 +37,9 @@ def run(request: Mapping[str, Any], document: int | None, workspace: Path, emit:
         corrections = [Correction.model_validate(each) for each in request["corrections"]]
         amended = amend(result, request["schema"], corrections, read)
         emit({"type": "result", **output.write_result(amended).to_json()})
+        if request["seal"]:
+            made = write_extraction(amended, output)
+            emit({"type": "evidence", "file": made.name, "size": made.size})
     except CorrectionsInvalid as error:
         for fault in error.faults[:MAX_FAULTS]:
             emit({"type": "fault", "path": fault.path, "message": fault.message[:FAULT_LENGTH]})

@@ -88,18 +88,35 @@ FROM bundles WHERE id = :bundle_id
 
 
 async def issue(
-    session: AsyncSession, signer: Signer, bundle_id: str, deed: Deed, *, event_id: str | None = None
+    session: AsyncSession,
+    signer: Signer,
+    bundle_id: str,
+    deed: Deed,
+    *,
+    event_id: str | None = None,
+    receipt_id: str | None = None,
 ) -> Issued:
     """Sign that something was done with a bundle which this session sees, and write it into its log.
 
-    Raises NotFound, BundleDeleted.
+    Ids are new ones unless given. Raises NotFound, BundleDeleted.
     """
     bundle = (await session.execute(_BUNDLE, {"bundle_id": bundle_id})).one_or_none()
     if bundle is None:
         raise NotFound("bundle")
     if bundle.deleted_at is not None:
         raise BundleDeleted(bundle.deleted_at, bundle.deleted_by)
-    receipt = _signed(signer, bundle_id, bundle.manifest_sha256, bundle.now, deed)
+    bare = ReceiptView(
+        id=receipt_id or new_receipt_id(),
+        bundle_id=bundle_id,
+        action=deed.action.value,
+        agent_id=deed.agent_id,
+        key_id=deed.key_id,
+        manifest_sha256=bundle.manifest_sha256,
+        signing_key_id=signer.key_id,
+        created_at=bundle.now,
+        envelope=None,
+    )
+    receipt = _signed(bare, deed, signer)
     await session.execute(_ADD, {name: getattr(receipt, name) for name in ReceiptView.__slots__})
     noted = await note(
         session,
@@ -136,18 +153,6 @@ def spelled(at: datetime) -> str:
     return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}Z"
 
 
-def _signed(signer: Signer, bundle_id: str, manifest_sha256: str, at: datetime, deed: Deed) -> ReceiptView:
-    bare = ReceiptView(
-        id=new_receipt_id(),
-        bundle_id=bundle_id,
-        action=deed.action.value,
-        agent_id=deed.agent_id,
-        key_id=deed.key_id,
-        manifest_sha256=manifest_sha256,
-        signing_key_id=signer.key_id,
-        created_at=at,
-        envelope=None,
-    )
+def _signed(bare: ReceiptView, deed: Deed, signer: Signer) -> ReceiptView:
     predicate = {**deed.claims, **claims_of(bare)}
-    envelope = seal_envelope(statement(RECEIPT, manifest_sha256, predicate), signer)
-    return replace(bare, envelope=envelope)
+    return replace(bare, envelope=seal_envelope(statement(RECEIPT, bare.manifest_sha256, predicate), signer))

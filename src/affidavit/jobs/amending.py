@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import structlog
 
+from affidavit.engine.evidence import TEXT_BYTES
 from affidavit.errors import FieldError, RequestInvalid, Unavailable
 from affidavit.infra.blobs import BlobStore
 from affidavit.infra.bubblewrap import Wrapping
@@ -23,19 +24,36 @@ log = structlog.get_logger()
 
 ENTRY: Final = "affidavit.engine.review_task:run"
 MACHINE: Final = "machine.json.zst"  # as the entry calls it
+EXTRACTION: Final = "extraction.json"  # as the entry calls it too
+FAILED: Final = "The corrections could not be applied now. Send the review again."
 INVALID: Final = "REVIEW_CORRECTIONS_INVALID"
 AT_ONCE: Final = 2  # each is a process of its own, for a second or two
 
 
 @dataclass(frozen=True, slots=True)
 class Amendment:
-    """What to amend: the machine's result, the pages it was read from, and all corrections."""
+    """What to amend: the machine's result, the pages it was read from, and all corrections.
+
+    With `seal` what is extracted then is wanted by itself, for a bundle.
+    """
 
     environment_id: str
     machine_sha256: str
     pages: Mapping[int, str]
     schema: Mapping[str, Any]
     corrections: Sequence[Mapping[str, Any]]
+    seal: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Amended:
+    """What came of it: the result, stored but not yet referenced, and the JSON for a bundle, if asked for.
+
+    The JSON is what a walled child wrote: nobody outside of walls reads it.
+    """
+
+    result: StoredBlob
+    extraction: bytes | None = None
 
 
 @dataclass(slots=True)
@@ -51,8 +69,8 @@ class Amender:
     limit: int  # bytes of a result
     _gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
 
-    async def amend(self, wanted: Amendment) -> StoredBlob:
-        """Return the amended result, stored but not yet referenced.
+    async def amend(self, wanted: Amendment) -> Amended:
+        """Return the amended result.
 
         Raises RequestInvalid REVIEW_CORRECTIONS_INVALID with an error for each correction at fault,
         Unavailable when the child did not do it, and what the stores raise.
@@ -67,12 +85,13 @@ class Amender:
     def _folder(self) -> Any:
         return open_workspace(self.scratch, new_id("review"))
 
-    async def _run(self, wanted: Amendment, workspace: Workspace, pages: list[int]) -> StoredBlob:
+    async def _run(self, wanted: Amendment, workspace: Workspace, pages: list[int]) -> Amended:
         request = {
             "schema": wanted.schema,
             "corrections": list(wanted.corrections),
             "pages": pages,
             "limit": self.limit,
+            "seal": wanted.seal,
         }
         said = _Said()
         host = self._host(workspace)
@@ -87,15 +106,17 @@ class Amender:
             raise RequestInvalid(outcome.failure.message, code=INVALID, errors=said.faults)
         if outcome.failure is not None or said.result is None:
             log.warning("amendment.failed", ending=outcome.ending, signal=outcome.signal, at=outcome.trace)
-            raise Unavailable("The corrections could not be applied now. Send the review again.")
-        return await self._store(wanted.environment_id, workspace, said.result)
+            raise Unavailable(FAILED)
+        try:
+            result = await self._store(wanted.environment_id, workspace, said.result)
+            extraction = await asyncio.to_thread(_left, workspace, said.evidence) if wanted.seal else None
+        except (KeyError, TypeError, ValueError, OutputRejected):
+            raise Unavailable(FAILED) from None
+        return Amended(result, extraction)
 
     async def _store(self, environment_id: str, workspace: Workspace, told: Mapping[str, Any]) -> StoredBlob:
-        try:
-            size = int(told["size"])
-            content = await workspace.take(str(told["file"]), size, str(told["sha256"]), self.limit)
-        except (KeyError, TypeError, ValueError, OutputRejected):
-            raise Unavailable("The corrections could not be applied now. Send the review again.") from None
+        size = int(told["size"])
+        content = await workspace.take(str(told["file"]), size, str(told["sha256"]), self.limit)
         return StoredBlob(await self.blobs.put_bytes(environment_id, content), size)
 
     def _host(self, workspace: Workspace) -> SandboxHost:
@@ -113,16 +134,29 @@ class Amender:
         return workspace.outer.with_name(f"{workspace.outer.name}-host")
 
 
+def _left(workspace: Workspace, told: Mapping[str, Any]) -> bytes:
+    """Return what the child left for the bundle, unread. Raises OutputRejected, KeyError, ValueError."""
+    size = int(told["size"])
+    with workspace.open_left(EXTRACTION) as file:
+        content = file.read(TEXT_BYTES + 1)
+    if len(content) != size or size > TEXT_BYTES:
+        raise OutputRejected
+    return content
+
+
 @dataclass(slots=True)
 class _Said:
     """What a child has told."""
 
     result: Mapping[str, Any] | None = None
+    evidence: Mapping[str, Any] = field(default_factory=dict)
     faults: list[FieldError] = field(default_factory=list)
 
     async def hear(self, message: Mapping[str, Any]) -> None:
         match message["type"]:
             case "result":
                 self.result = message
+            case "evidence":
+                self.evidence = message
             case "fault":
                 self.faults.append(FieldError(str(message["path"]), str(message["message"]), "correction"))

@@ -7,7 +7,7 @@ applies them all to the machine's result, which gives the result that is served 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final, Protocol
@@ -16,17 +16,20 @@ from sqlalchemy import func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from affidavit.documents import references
-from affidavit.documents.models import Document, PageCheckpoint
-from affidavit.errors import Conflict, IdempotencyKeyReused, NotFound, RequestInvalid
+from affidavit.errors import Conflict, IdempotencyKeyReused, RequestInvalid, Unavailable
+from affidavit.evidence.receipts import new_receipt_id
+from affidavit.evidence.sealing import SealedBundle
 from affidavit.infra.db import Database, scoped
 from affidavit.infra.idempotency import Fingerprint, claim
 from affidavit.infra.ids import new_id
-from affidavit.jobs.amending import Amendment
+from affidavit.jobs.amending import Amended, Amendment
 from affidavit.jobs.claim import JobError, StoredBlob
 from affidavit.jobs.ending import end
 from affidavit.jobs.models import Job
+from affidavit.jobs.review_finding import find_actions, find_pages, find_review, not_pending
 from affidavit.jobs.review_gate import PENDING, summary
 from affidavit.jobs.review_models import Review, ReviewAction
+from affidavit.jobs.review_sealing import ReviewSealer, Ruling, deed_of, ruled
 from affidavit.jobs.status import JobStatus
 from affidavit.jobs.transitions import lock_parent
 from affidavit.jobs.views import StoredResult, refuse_gone
@@ -91,31 +94,51 @@ class ReviewView:
 class Corrector(Protocol):
     """Applies corrections to a stored result; `amending.Amender` behind walls."""
 
-    async def amend(self, wanted: Amendment) -> StoredBlob: ...
+    async def amend(self, wanted: Amendment) -> Amended: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """What was made before the transaction: the amended result, and the bundle of the decision.
+
+    Both are None where there is no need; `at` is when it was decided.
+    """
+
+    at: datetime
+    result: StoredBlob | None = None
+    sealed: SealedBundle | None = None
+    receipt_id: str | None = None
 
 
 class Reviews:
     """The use cases. Each takes the caller's environment and sees nothing outside of it."""
 
     def __init__(
-        self, db: Database, corrector: Corrector, *, result_ttl: timedelta, idempotency_ttl: timedelta
+        self,
+        db: Database,
+        corrector: Corrector,
+        sealer: ReviewSealer,
+        *,
+        result_ttl: timedelta,
+        idempotency_ttl: timedelta,
     ) -> None:
         self._db = db
         self._corrector = corrector
+        self._sealer = sealer
         self._result_ttl = result_ttl
         self._idempotency_ttl = idempotency_ttl
 
     async def show(self, environment_id: str, job_id: str) -> ReviewView:
         """Return a job's review with all that was done. Raises NotFound when it never had one."""
         async with self._db.begin(environment_id) as session:
-            job, review = await _find(session, environment_id, job_id)
-            actions = await _actions(session, environment_id, job_id)
+            job, review = await find_review(session, environment_id, job_id)
+            actions = await find_actions(session, environment_id, job_id)
         return ReviewView(job_id, job.review or {}, review.flagged, [_view(each) for each in actions])
 
     async def machine_result(self, environment_id: str, job_id: str) -> StoredResult:
         """Say where the machine's own result is. Raises NotFound; Gone RESULT_DELETED, RESULT_EXPIRED."""
         async with self._db.begin(environment_id) as session:
-            job, review = await _find(session, environment_id, job_id)
+            job, review = await find_review(session, environment_id, job_id)
         refuse_gone(is_deleted=job.deleted_by is not None, is_available=job.purged_at is None)
         return StoredResult(review.machine_sha256, review.machine_size_bytes, job.store)
 
@@ -129,7 +152,7 @@ class Reviews:
         """
         if await self._is_replay(environment_id, key):
             return True
-        amended = await self._prepared(environment_id, job_id, decision)
+        prepared = await self._prepared(environment_id, job_id, decision)
         async with self._db.begin(environment_id) as session:
             turn = new_id("turn")
             if key is not None:
@@ -137,9 +160,10 @@ class Reviews:
                 if done != turn:
                     return True
             await lock_parent(session, job_id)
-            job, review = await _find(session, environment_id, job_id, lock=True)
+            job, review = await find_review(session, environment_id, job_id, lock=True)
             _refuse_other(job, review, decision)
-            await self._act(session, job, review, decision, amended)
+            _refuse_moved(job, prepared)
+            await self._act(session, job, review, decision, prepared)
         return False
 
     async def _is_replay(self, environment_id: str, key: Fingerprint | None) -> bool:
@@ -153,24 +177,49 @@ class Reviews:
             raise IdempotencyKeyReused(differing)
         return True
 
-    async def _prepared(self, environment_id: str, job_id: str, decision: Decision) -> StoredBlob | None:
-        """Apply all corrections outside of any transaction; None when there are none, or no need."""
+    async def _prepared(self, environment_id: str, job_id: str, decision: Decision) -> _Prepared:
+        """Apply all corrections and seal what is decided, outside of any transaction."""
         async with self._db.begin(environment_id) as session:
-            job, review = await _find(session, environment_id, job_id)
+            job, review = await find_review(session, environment_id, job_id)
             _refuse_other(job, review, decision)
-            before = await _actions(session, environment_id, job_id)
-            pages = await _pages(session, job, review)
+            before = await find_actions(session, environment_id, job_id)
+            pages = await find_pages(session, job, review)
+            at = (await session.execute(select(func.now()))).scalar_one()
         if len(before) >= MAX_ACTIONS and decision.action is Action.CORRECT:
             raise RequestInvalid(f"A review takes at most {MAX_ACTIONS} actions. Approve or reject it.")
-        if decision.action is Action.REJECT:
-            return None
+        amended = await self._amended(job, review, decision, before, pages)
+        result = None if amended is None else amended.result
+        if decision.action is Action.CORRECT or job.bundle_id is None:
+            return _Prepared(at, result)
+        said = _ruled(
+            review, [*map(_action_said, before), _decision_said(review, decision, at)], decision, at
+        )
+        ruling = Ruling(environment_id, job.bundle_id, at, said)
+        sealed = await self._sealer.seal(ruling, None if amended is None else amended.extraction)
+        return _Prepared(at, result, sealed, None if sealed is None else new_receipt_id())
+
+    async def _amended(
+        self,
+        job: Job,
+        review: Review,
+        decision: Decision,
+        before: Sequence[ReviewAction],
+        pages: Mapping[int, str],
+    ) -> Amended | None:
+        """Apply all corrections; None when there are none, or no need."""
         corrections = [each for action in before for each in action.corrections]
         corrections += [dict(each) for each in decision.corrections]
-        if not corrections:
+        if not corrections or decision.action is Action.REJECT:
             return None
-        schema = job.spec.get("json_schema") or {"type": "object"}
         return await self._corrector.amend(
-            Amendment(environment_id, review.machine_sha256, pages, schema, corrections)
+            Amendment(
+                job.environment_id,
+                review.machine_sha256,
+                pages,
+                job.spec.get("json_schema") or {"type": "object"},
+                corrections,
+                seal=decision.action is Action.APPROVE and job.bundle_id is not None,
+            )
         )
 
     async def _act(
@@ -179,20 +228,19 @@ class Reviews:
         job: Job,
         review: Review,
         decision: Decision,
-        amended: StoredBlob | None,
+        prepared: _Prepared,
     ) -> None:
-        version = review.version + 1
-        noted = await self._note(session, review, decision, version)
+        noted = await self._note(session, review, decision, prepared)
         match decision.action:
             case Action.CORRECT:
                 changed = update(Job).where(Job.id == job.id).values(review=noted, updated_at=func.now())
                 await session.execute(changed)
             case Action.REJECT:
                 detail = {"code": REJECTED.code}
-                columns = {"error": REJECTED.to_json(), "review": noted}
+                columns = {"error": REJECTED.to_json(), "review": noted, **_sealed_as(prepared)}
                 await _settle(session, job.id, JobStatus.FAILED, detail=detail, **columns)
             case Action.APPROVE:
-                result = amended or StoredBlob(review.machine_sha256, review.machine_size_bytes)
+                result = prepared.result or StoredBlob(review.machine_sha256, review.machine_size_bytes)
                 await references.add(session, job.environment_id, job.id, [result.sha256])
                 await _settle(
                     session,
@@ -202,26 +250,25 @@ class Reviews:
                     result_sha256=result.sha256,
                     result_size_bytes=result.size_bytes,
                     result_expires_at=self._result_ttl,
+                    **_sealed_as(prepared),
                 )
+        if prepared.sealed is not None:
+            assert prepared.receipt_id is not None
+            deed = deed_of(STANDING[decision.action], decision.key_id)
+            await self._sealer.commit(session, prepared.sealed, deed, prepared.receipt_id)
 
     async def _note(
-        self, session: AsyncSession, review: Review, decision: Decision, version: int
+        self, session: AsyncSession, review: Review, decision: Decision, prepared: _Prepared
     ) -> dict[str, Any]:
         """Write down who did what, and return what the job shows of its review now."""
-        action = {
-            "job_id": review.job_id,
-            "version": version,
-            "environment_id": review.environment_id,
-            "action": decision.action,
-            "key_id": decision.key_id,
-            "reviewer": decision.reviewer,
-            "reason": decision.reason,
-            "corrections": [dict(each) for each in decision.corrections],
-        }
-        at = await session.scalar(insert(ReviewAction).values(action).returning(ReviewAction.created_at))
+        said = _decision_said(review, decision, prepared.at)
+        version, at = said["version"], said.pop("at")
+        ids = {"job_id": review.job_id, "environment_id": review.environment_id}
+        await session.execute(insert(ReviewAction).values(**ids, **said, created_at=at))
         await session.execute(update(Review).where(Review.job_id == review.job_id).values(version=version))
-        assert at is not None
         decided = {} if decision.action is Action.CORRECT else {"decided_at": at.isoformat()}
+        if prepared.receipt_id is not None:
+            decided["receipt_id"] = prepared.receipt_id
         return summary(
             review.threshold,
             len(review.flagged),
@@ -233,31 +280,46 @@ class Reviews:
         )
 
 
+def _sealed_as(prepared: _Prepared) -> dict[str, Any]:
+    """Return the columns of a job that show the bundle of what was decided, if there is one."""
+    sealed = prepared.sealed
+    if sealed is None:
+        return {}
+    return {"bundle_id": sealed.contents.bundle_id, "manifest_sha256": sealed.manifest_sha256}
+
+
+def _ruled(
+    review: Review, actions: Sequence[Mapping[str, Any]], decision: Decision, at: datetime
+) -> dict[str, Any]:
+    shown = {"threshold": review.threshold, "flagged": review.flagged}
+    return ruled(STANDING[decision.action], at, shown, actions)
+
+
+def _decision_said(review: Review, decision: Decision, at: datetime) -> dict[str, Any]:
+    """Return what is done now, as rows and bundles have it."""
+    return {
+        "version": review.version + 1,
+        "action": decision.action.value,
+        "at": at,
+        "key_id": decision.key_id,
+        "reviewer": decision.reviewer,
+        "reason": decision.reason,
+        "corrections": [dict(each) for each in decision.corrections],
+    }
+
+
+def _action_said(action: ReviewAction) -> dict[str, Any]:
+    return asdict(_view(action))
+
+
 async def _settle(session: AsyncSession, job_id: str, to: JobStatus, **columns: Any) -> None:
     if await end(session, job_id, to, is_parent_locked=True, **columns) is None:
-        raise _not_pending()
-
-
-async def _find(
-    session: AsyncSession, environment_id: str, job_id: str, *, lock: bool = False
-) -> tuple[Job, Review]:
-    mine = Job.environment_id == environment_id
-    wanted = (
-        select(Job, Review).join(Review, Review.job_id == Job.id, isouter=True).where(Job.id == job_id, mine)
-    )
-    if lock:
-        wanted = wanted.with_for_update(of=Job)
-    row = (await session.execute(wanted)).one_or_none()
-    if row is None:
-        raise NotFound("job")
-    if row.Review is None:
-        raise _not_pending()
-    return row.Job, row.Review
+        raise not_pending()
 
 
 def _refuse_other(job: Job, review: Review, decision: Decision) -> None:
     if job.status != JobStatus.REVIEW_REQUIRED:
-        raise _not_pending()
+        raise not_pending()
     if decision.version != review.version:
         raise Conflict(
             f"The review has version {review.version} by now. Look at it again, then decide.",
@@ -265,29 +327,13 @@ def _refuse_other(job: Job, review: Review, decision: Decision) -> None:
         )
 
 
-def _not_pending() -> Conflict:
-    return Conflict("This job waits for no review.", code="REVIEW_NOT_PENDING")
-
-
-async def _actions(session: AsyncSession, environment_id: str, job_id: str) -> list[ReviewAction]:
-    mine = ReviewAction.environment_id == environment_id
-    wanted = select(ReviewAction).where(mine, ReviewAction.job_id == job_id).order_by(ReviewAction.version)
-    return list((await session.scalars(wanted)).all())
-
-
-async def _pages(session: AsyncSession, job: Job, review: Review) -> dict[int, str]:
-    """Return the pages that the result was made from, by number; those that are gone are left out."""
-    wanted = (
-        select(PageCheckpoint.page, PageCheckpoint.sha256)
-        .join(Document, Document.sha256 == PageCheckpoint.document_sha256)
-        .where(
-            Document.id == job.document_id,
-            Document.environment_id == job.environment_id,
-            PageCheckpoint.environment_id == job.environment_id,
-            PageCheckpoint.reading_key == review.reading_key,
-        )
-    )
-    return {row.page: row.sha256 for row in (await session.execute(wanted)).all()}
+def _refuse_moved(job: Job, prepared: _Prepared) -> None:
+    """Refuse what was sealed after another bundle than the job has now."""
+    sealed = prepared.sealed
+    if sealed is None or sealed.contents.parent is None:
+        return
+    if sealed.contents.parent.bundle_id != job.bundle_id:
+        raise Unavailable("The job's bundle has changed meanwhile. Send the review again.")
 
 
 def _view(action: ReviewAction) -> ActionView:

@@ -1,0 +1,88 @@
+"""Take up an earlier bundle: the contents of one that follows it, with all of its files."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from affidavit.evidence.manifest import (
+    Artifact,
+    Chunks,
+    Contents,
+    Encoding,
+    Pages,
+    Parent,
+    Relation,
+    SourceFile,
+)
+from affidavit.evidence.views import ArtifactView, SealedView
+
+
+class ParentDamaged(Exception):
+    """What the database says of a bundle is not what was sealed; nothing may be built on it."""
+
+
+def contents_after(
+    parent: SealedView, environment_id: str, bundle_id: str, relation: Relation, sealed_at: datetime
+) -> Contents:
+    """Return the contents of a bundle that has all files of its parent. Raises ParentDamaged."""
+    said = _read(parent)
+    return Contents(
+        bundle_id=bundle_id,
+        environment_id=environment_id,
+        job_id=said["job_id"],
+        operation=said["operation"],
+        attempt=said["attempt"],
+        parent=Parent(parent.view.id, parent.view.manifest_sha256, relation),
+        submitted_at=datetime.fromisoformat(said["times"]["submitted_at"]),
+        sealed_at=sealed_at,
+        source=_source(said["source"]),
+        pages=Pages(**said["pages"]),
+        options=said["options"],
+        engine=said["engine"],
+        chunks=Chunks(said["chunks"]["count"], said["chunks"]["root"]),
+        artifacts=[_artifact(each) for each in parent.artifacts],
+        log_origin=said["log"]["origin"],
+    )
+
+
+def placed_after(artifacts: Sequence[Artifact], name: str, added: Artifact) -> list[Artifact]:
+    """Return the files with another one after that of this name. Raises ParentDamaged when it is missing."""
+    kept = [each for each in artifacts if each.name != added.name]
+    names = [each.name for each in kept]
+    if name not in names:
+        raise ParentDamaged(name)
+    at = names.index(name) + 1
+    return [*kept[:at], added, *kept[at:]]
+
+
+def _read(parent: SealedView) -> dict[str, Any]:
+    """Return the manifest of a bundle once it is known to be the one, and its files those of the rows."""
+    if hashlib.sha256(parent.manifest).hexdigest() != parent.view.manifest_sha256:
+        raise ParentDamaged("manifest.json")
+    said: dict[str, Any] = json.loads(parent.manifest)
+    listed = [(each["name"], each["size"], each["sha256"]) for each in said["artifacts"]]
+    if listed != [(each.name, each.size_bytes, each.sha256) for each in parent.artifacts]:
+        raise ParentDamaged("artifacts")
+    return said
+
+
+def _source(said: Mapping[str, Any] | None) -> SourceFile | None:
+    if said is None:
+        return None
+    return SourceFile(said["name"], said["url"], said["media_type"], said["size"], said["sha256"])
+
+
+def _artifact(view: ArtifactView) -> Artifact:
+    return Artifact(
+        name=view.name,
+        media_type=view.media_type,
+        size_bytes=view.size_bytes,
+        sha256=view.sha256,
+        crc32=view.crc32,
+        blob_sha256=view.blob_sha256,
+        encoding=Encoding(view.encoding),
+    )

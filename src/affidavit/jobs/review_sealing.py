@@ -1,0 +1,147 @@
+"""Seal what a person decided: a bundle that follows the machine's, with `reviewed.json` beside its files."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Final, Protocol
+
+import zstandard
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from affidavit.bundle.container import MAX_SIZE_BYTES
+from affidavit.bundle.envelope import Signer
+from affidavit.documents import references
+from affidavit.engine.evidence import TEXT_BYTES
+from affidavit.errors import RequestInvalid
+from affidavit.evidence import finding, repository
+from affidavit.evidence.events import BundleEventType, note
+from affidavit.evidence.following import ParentDamaged, contents_after, placed_after
+from affidavit.evidence.manifest import Artifact, Contents, Encoding, Relation, moment
+from affidavit.evidence.receipts import Action, Deed, issue
+from affidavit.evidence.sealing import SealedBundle, seal
+from affidavit.evidence.views import SealedView
+from affidavit.infra.blobs import BlobCorrupt, BlobStore
+from affidavit.infra.db import Database
+from affidavit.infra.ids import new_id
+
+NAME: Final = "reviewed.json"
+BEFORE: Final = "extraction.json"  # which it stands after
+LEVEL: Final = 3
+ROOM_BYTES: Final = 16 << 20  # of a container, for names, manifest, envelope and proofs
+TOO_LONG: Final = "What was decided is too long to be sealed with the document. Correct less at a time."
+
+# A hold is that of the job with all its bundles.
+_KEEP: Final = text("""
+UPDATE bundles b SET legal_hold = true FROM jobs j
+WHERE b.id = :bundle_id AND j.id = b.job_id AND j.legal_hold
+""")
+
+
+class Signers(Protocol):
+    """Who has the key of this moment."""
+
+    def current(self) -> Signer: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """What a person decided about a result, and all that led to it. `said` is JSON."""
+
+    environment_id: str
+    parent_id: str
+    decided_at: datetime
+    said: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewSealer:
+    """Seals rulings. Everything is in the store before the transaction that decides."""
+
+    db: Database
+    blobs: BlobStore
+    signers: Signers
+
+    async def seal(self, ruling: Ruling, extraction: bytes | None) -> SealedBundle | None:
+        """Seal what was decided; None when the machine's bundle is gone.
+
+        `extraction` is what came of corrections, as a walled child wrote it. Raises RequestInvalid when it is
+        too long, BlobCorrupt when the machine's bundle is not what was sealed, and what the store raises.
+        """
+        parent = await finding.find_sealed(self.db, ruling.environment_id, ruling.parent_id)
+        if not isinstance(parent, SealedView):
+            return None
+        content = spelled(ruling.said, extraction)
+        try:
+            contents = _contents(parent, ruling, await self._stored(ruling.environment_id, content))
+        except ParentDamaged:
+            raise BlobCorrupt(parent.view.manifest_sha256, "another") from None
+        if max(len(content) - TEXT_BYTES, contents.size_bytes + ROOM_BYTES - MAX_SIZE_BYTES) > 0:
+            raise RequestInvalid(TOO_LONG)
+        return await asyncio.to_thread(seal, contents, self.signers.current())
+
+    async def commit(self, session: AsyncSession, sealed: SealedBundle, deed: Deed, receipt_id: str) -> None:
+        """Write the bundle and a receipt of the review, after the move of its job, in its transaction."""
+        contents = sealed.contents
+        assert contents.parent is not None
+        digests = [each.blob_sha256 for each in contents.artifacts]
+        await references.add(session, contents.environment_id, contents.bundle_id, digests)
+        await repository.add(session, sealed, key_id=deed.key_id)
+        await session.execute(_KEEP, {"bundle_id": contents.bundle_id})
+        signer = self.signers.current()
+        await issue(session, signer, contents.bundle_id, deed, receipt_id=receipt_id)
+        detail = {**deed.detail, "bundle_id": contents.bundle_id}
+        await note(
+            session, contents.parent.bundle_id, BundleEventType.REVIEWED, key_id=deed.key_id, detail=detail
+        )
+
+    async def _stored(self, environment_id: str, content: bytes) -> Artifact:
+        packed = await asyncio.to_thread(zstandard.compress, content, LEVEL)
+        return Artifact(
+            name=NAME,
+            media_type="application/json",
+            size_bytes=len(content),
+            sha256=hashlib.sha256(content).hexdigest(),
+            crc32=zlib.crc32(content),
+            blob_sha256=await self.blobs.put_bytes(environment_id, packed),
+            encoding=Encoding.ZSTD,
+        )
+
+
+def deed_of(decision: str, key_id: str) -> Deed:
+    """Return what a review's receipt states."""
+    claims = {"decision": decision}
+    return Deed(Action.REVIEW, key_id, claims=claims, detail=claims)
+
+
+def ruled(
+    decision: str, decided_at: datetime, review: Mapping[str, Any], actions: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Return what `reviewed.json` says beside the extraction; the last action is the decision."""
+    last = actions[-1]
+    return {
+        "decision": decision,
+        "decided_at": moment(decided_at),
+        "key_id": last["key_id"],
+        "reviewer": last["reviewer"],
+        "reason": last["reason"],
+        **review,
+        "actions": [{**each, "at": moment(each["at"])} for each in actions],
+    }
+
+
+def spelled(said: Mapping[str, Any], extraction: bytes | None) -> bytes:
+    """Return `reviewed.json`. The extraction is put in as it is, unread."""
+    head = json.dumps(said, ensure_ascii=False, separators=(",", ":")).encode()
+    return head[:-1] + b',"extraction":' + (b"null" if extraction is None else extraction) + b"}"
+
+
+def _contents(parent: SealedView, ruling: Ruling, reviewed: Artifact) -> Contents:
+    contents = contents_after(parent, ruling.environment_id, new_id("ev"), Relation.REVIEW, ruling.decided_at)
+    return replace(contents, artifacts=placed_after(contents.artifacts, BEFORE, reviewed))
