@@ -22,7 +22,7 @@ from random import Random
 
 from figures import machine
 from stack import scratch
-from trial import audit, documents, faults
+from trial import audit, bundles, documents, faults
 from trial.database import rows, with_connection
 from trial.faults import Fault
 from trial.installation import Installation, Times
@@ -103,7 +103,11 @@ class Run:
         given, site = self._given, self._site
         samples = documents.make(max(len(documents.Sort), given.jobs // ENVIRONMENTS), given.seed)
         keys = [site.run("keys", "create", "--environment", f"env-{n}") for n in range(ENVIRONMENTS)]
-        environments = [row["id"] for row in rows(site.database_url, "SELECT id FROM environments")]
+        named = {
+            row["name"]: row["id"] for row in rows(site.database_url, "SELECT id, name FROM environments")
+        }
+        by_environment = {named[f"env-{n}"]: key for n, key in enumerate(keys)}
+        environments = list(named.values())
         with_connection(site.database_url, audit.install)
         urls = [f"http://127.0.0.1:{role.port}" for role in site.apis]
         workload = Workload(urls, keys, samples, given.seed, self._receiver.address)
@@ -118,7 +122,12 @@ class Run:
         seconds = time.monotonic() - started
         references = submit_all(site, samples, lambda: not self._unfinished())
         evidence = Evidence(site, workload.ledger, references, self._receiver, environments)
+        unfinished += self._await_quiet()  # the bundles of the references go into the log as well
         judgement = with_connection(site.database_url, lambda connection: judge(connection, evidence))
+        with_connection(
+            site.database_url,
+            lambda connection: bundles.judge(connection, judgement, urls[0], by_environment),
+        )
         if unfinished:
             judgement.against("every job ends", f"{unfinished} rows were not done in {QUIET_SECONDS:.0f} s")
         time.sleep(2 * site.times.lease)
@@ -175,7 +184,8 @@ class Run:
 UNFINISHED = """
 SELECT (SELECT count(*) FROM jobs WHERE status NOT IN ('completed', 'failed', 'canceled'))
     + (SELECT count(*) FROM job_tasks WHERE status IN ('queued', 'running'))
-    + (SELECT count(*) FROM webhook_deliveries WHERE status = 'pending') AS n
+    + (SELECT count(*) FROM webhook_deliveries WHERE status = 'pending')
+    + (SELECT count(*) FROM bundles WHERE log_index IS NULL) AS n
 """
 
 
