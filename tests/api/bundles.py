@@ -96,8 +96,9 @@ class Sealer:
         chunks: list[dict[str, Any]] | None = None,
         pages: int = 1,
         image: bytes = b"RIFF a picture of a page",
+        raw: Mapping[str, bytes] | None = None,
     ) -> SealedBundle:
-        """Put the files, seal them and write the bundle; `files` come beside those of every bundle."""
+        """Put the files, seal them and write the bundle; `files` come beside the usual ones, `raw` instead."""
         environment = await self.environment()
         lines = [_line(chunk) for chunk in (CHUNKS if chunks is None else chunks)]
         contents: dict[str, tuple[str, bytes, Encoding]] = {
@@ -117,6 +118,8 @@ class Sealer:
                 for n in range(1, pages + 1)
             },
         }
+        for name, data in (raw or {}).items():
+            contents[name] = (contents[name][0], data, contents[name][2])
         artifacts = [await self._put(environment, name, *content) for name, content in contents.items()]
         sealed = seal(
             Contents(

@@ -6,14 +6,30 @@ from typing import Final
 
 from affidavit.accounts.principal import Scope
 from affidavit.api import bundle_examples as examples
-from affidavit.api.bundle_objects import BundleHistory, BundleList, BundleObject
-from affidavit.api.bundle_wire import BundleQuery, DownloadQuery, HistoryQuery
+from affidavit.api.bundle_objects import (
+    BundleCitations,
+    BundleDiff,
+    BundleHistory,
+    BundleList,
+    BundleObject,
+    BundleVerification,
+    CitationVerification,
+)
+from affidavit.api.bundle_wire import (
+    BundleQuery,
+    CitationsQuery,
+    DiffQuery,
+    DownloadQuery,
+    HistoryQuery,
+    VerifyQuery,
+)
 from affidavit.api.endpoint import Endpoint, Reply
 from affidavit.api.routes import bundles
 
 _READ: Final = (Scope.BUNDLES_READ,)
 _ETAG: Final = ("ETag",)
 _GONE: Final = ("NOT_FOUND", "BUNDLE_DELETED")
+_LOOKED_INTO: Final = (*_GONE, "OVERLOADED", "STORED_BYTES_DAMAGED")
 _UNCHANGED: Final = Reply(304, "Unchanged, by If-None-Match.", media_type=None)
 _FILE: Final = (
     Reply(200, "The bytes.", media_type="*/*", headers=("ETag", "Content-Disposition")),
@@ -26,7 +42,15 @@ same file whenever it is asked for, until a proof is added. It is sent from the 
 exact size as `Content-Length`, and in parts to those who ask for a `Range`. If a stored file is found to be
 damaged on the way, the connection breaks off before the end.
 
-Every call that is answered with 200 is noted in the history."""
+Every call that is answered with bytes is noted in the history, when it begins, and gets a signed receipt."""
+_HOW_TO_VERIFY: Final = """Check a bundle as it lies in the store now.
+
+In full, everything is hashed again, the signature and the proofs are checked, and every citation is held
+against the text, as `affidavit verify` does offline. Each check is listed, with the file that it is about as
+`entry`; what is not as it was sealed is in `damaged`, and the verdict is `failed`, which is no error: the
+status is 200. With `quick=true` no file is read, and what was left out is listed as `not_checked`.
+
+Either way the answer is noted in the history and gets a signed receipt, which says mode and verdict."""
 
 ENDPOINTS_OF_BUNDLES: Final = (
     Endpoint(
@@ -104,13 +128,73 @@ ENDPOINTS_OF_BUNDLES: Final = (
         "Download a bundle",
         _HOW_TO_DOWNLOAD,
         (
-            Reply(200, "The bundle.", media_type="*/*", headers=("ETag", "Content-Disposition")),
-            Reply(206, "A part of it.", media_type="*/*", headers=("ETag", "Content-Range")),
+            Reply(
+                200,
+                "The bundle.",
+                media_type="*/*",
+                headers=("ETag", "Content-Disposition", "Affidavit-Receipt"),
+            ),
+            Reply(
+                206,
+                "A part of it.",
+                media_type="*/*",
+                headers=("ETag", "Content-Range", "Affidavit-Receipt"),
+            ),
             _UNCHANGED,
         ),
         codes=(*_GONE, "STORED_BYTES_DAMAGED", "RANGE_NOT_SATISFIABLE"),
         scopes=_READ,
         query=DownloadQuery,
+    ),
+    Endpoint(
+        "GET",
+        "/v1/bundles/{bundle_id}/verify",
+        bundles.verify,
+        "bundles",
+        "Verify a bundle",
+        _HOW_TO_VERIFY,
+        (Reply(200, "What was found.", BundleVerification, examples.VERIFICATION),),
+        codes=(*_GONE, "OVERLOADED"),
+        scopes=_READ,
+        query=VerifyQuery,
+    ),
+    Endpoint(
+        "GET",
+        "/v1/bundles/{bundle_id}/citations",
+        bundles.citations,
+        "bundles",
+        "List the citations of a bundle",
+        "Every place in the extraction that cites words of the document, in its order.",
+        (Reply(200, "A page of citations.", BundleCitations, examples.CITATIONS),),
+        codes=_LOOKED_INTO,
+        scopes=_READ,
+        query=CitationsQuery,
+    ),
+    Endpoint(
+        "GET",
+        "/v1/bundles/{bundle_id}/citations/{citation_id}",
+        bundles.citation,
+        "bundles",
+        "Verify a citation",
+        "Held against the text: the quote is what the words say, the box is around them. With the chunks "
+        "that hold the words, and the proof that these were sealed, so that one value can be shown to others "
+        "without the rest of the document.",
+        (Reply(200, "What was found.", CitationVerification, examples.CITATION),),
+        codes=_LOOKED_INTO,
+        scopes=_READ,
+    ),
+    Endpoint(
+        "GET",
+        "/v1/bundles/{bundle_id}/diff",
+        bundles.diff,
+        "bundles",
+        "Compare two bundles of a chain",
+        "Field by field, what stands in this bundle and stood in the one that it follows, or in another one "
+        "of the same chain. Of a bundle with a review, what the review made of it counts.",
+        (Reply(200, "What changed.", BundleDiff, examples.DIFF),),
+        codes=(*_LOOKED_INTO, "BUNDLE_HAS_NO_PARENT", "BUNDLES_UNRELATED"),
+        scopes=_READ,
+        query=DiffQuery,
     ),
     Endpoint(
         "GET",

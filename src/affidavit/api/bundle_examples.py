@@ -102,3 +102,92 @@ ENVELOPE: Final[Example] = {
         }
     ],
 }
+
+_LEAF: Final = "2f6d3a1b0c9e8d7f6a5b4c3d2e1f0a9b8c7d6e5f4a3b2c1d0e9f8a7b6c5d4e3f"
+_CITED: Final[Example] = {
+    "page": 1,
+    "box": [112.0, 100.0, 160.0, 112.0],
+    "words": ["p1.w5"],
+    "quote": "2,290.45",
+}
+_CITATION: Final[Example] = {
+    "id": "c2",
+    "artifact": "extraction.json",
+    "pointer": "/fields/total/citations/0",
+    "field": "total",
+    **_CITED,
+    "range": [27, 35],
+    "match": "normalized",
+}
+_NAMED: Final[Example] = {"bundle_id": BUNDLE_ID, "manifest_sha256": SHA256}
+VERIFICATION: Final[Example] = {
+    **_NAMED,
+    "mode": "full",
+    "verdict": "failed",
+    "damaged": ["pages/0001.webp"],
+    "checks": [
+        {"name": "signature", "status": "passed", "code": None, "entry": None, "detail": "key c0a7f3d9"},
+        {
+            "name": "artifact",
+            "status": "failed",
+            "code": "HASH_WRONG",
+            "entry": "pages/0001.webp",
+            "detail": "It has another SHA-256.",
+        },
+        {
+            "name": "citation",
+            "status": "passed",
+            "code": None,
+            "entry": "c2",
+            "detail": "/fields/total/citations/0",
+        },
+    ],
+    "not_proven": ["That the source is genuine or that what it says is true."],
+    "verified_at": "2026-03-14T10:00:00.500000Z",
+    "receipt_id": RECEIPT_ID,
+}
+CITATIONS: Final[Example] = {**_NAMED, "total": 1, "items": [_CITATION], "next_after": None}
+CITATION: Final[Example] = {
+    **_NAMED,
+    "citation": _CITATION,
+    "checks": [
+        {
+            "name": "citation",
+            "status": "passed",
+            "code": None,
+            "entry": "c2",
+            "detail": "/fields/total/citations/0",
+        },
+        {"name": "chunks", "status": "passed", "code": None, "entry": "chunks.ndjson", "detail": "2 chunks"},
+    ],
+    "words": [{"id": "p1.w5", "text": "2,290.45", "page": 1, "box": [112.0, 100.0, 160.0, 112.0]}],
+    "chunks": [
+        {
+            "index": 1,
+            "line": '{"block":"p1.b2","page":1,"range":[16,39],"text":"Total due: 2,290.45 EUR",'
+            '"words":[["p1.w5","2,290.45",[112.0,100.0,160.0,112.0]]]}',
+            "leaf_hash": _LEAF,
+            "proof": [_ROOT],
+        }
+    ],
+    "tree": {"algorithm": "rfc6962-sha256", "size": 2, "root": _ROOT},
+}
+DIFF: Final[Example] = {
+    "bundle_id": REVIEWED_ID,
+    "manifest_sha256": SHA256,
+    "against": BUNDLE_ID,
+    "relation": "review",
+    "same_source": True,
+    "same_text": True,
+    "fields": [
+        {
+            "path": "total",
+            "change": "changed",
+            "before": {"value": 2290.45, "citations": [_CITED]},
+            "after": {"value": 2299.45, "citations": []},
+        }
+    ],
+    "members": [],
+    "unchanged_fields": 3,
+    "truncated": False,
+}

@@ -8,9 +8,12 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from affidavit.api.objects import Answer
+from affidavit.bundle.report import Status
 from affidavit.evidence.events import BundleEventType
+from affidavit.evidence.receipts import Issued
 from affidavit.evidence.service import BundleDetail
 from affidavit.evidence.views import ArtifactView, BundlePage, BundleView, EventPage, EventView
+from affidavit.jobs.inspecting import Verified
 
 
 class BundleSummary(Answer):
@@ -97,6 +100,177 @@ class BundleHistory(Answer):
 
     items: list[BundleEvent]
     next_cursor: Annotated[str | None, Field(description="Null on the last page.")]
+
+
+class BundleCheck(Answer):
+    """One thing that was looked at."""
+
+    name: Annotated[str, Field(examples=["signature"])]
+    status: Status
+    code: Annotated[str | None, Field(description="Why, in a word; docs/bundle-format.md lists them.")]
+    entry: Annotated[str | None, Field(description="The file or the citation that it is about.")]
+    detail: str
+
+
+class BundleVerification(Answer):
+    """What a verification found."""
+
+    bundle_id: str
+    manifest_sha256: str
+    mode: Literal["full", "quick"]
+    verdict: Annotated[
+        Status,
+        Field(description="`not_checked`: nothing is wrong, and something that could be checked was not."),
+    ]
+    damaged: Annotated[
+        list[str], Field(description="The files and citations that a failed check is about, each once.")
+    ]
+    checks: list[BundleCheck]
+    not_proven: Annotated[list[str], Field(description="What even a verification that passed does not show.")]
+    verified_at: datetime
+    receipt_id: Annotated[str, Field(description="Anyone who knows it can check it: /v1/receipts/{id}.")]
+
+
+class BundleCitation(Answer):
+    """The words on a page that a value came from, as they stand in the bundle."""
+
+    id: Annotated[str, Field(description="c1, c2, ... in extraction.json; r1, r2, ... in reviewed.json.")]
+    artifact: str
+    pointer: Annotated[str, Field(description="Where it stands there: a JSON Pointer.")]
+    field: Annotated[str | None, Field(description="The path of the value, when it is one of `fields`.")]
+    page: int
+    box: list[float]
+    words: list[str]
+    range: list[int] | None
+    quote: str
+    match: str | None
+
+
+class BundleCitations(Answer):
+    """A page of the citations of a bundle, in the order of the extraction."""
+
+    bundle_id: str
+    manifest_sha256: str
+    total: int
+    items: list[BundleCitation]
+    next_after: Annotated[str | None, Field(description="Give it as `after`; null on the last page.")]
+
+
+class CitedWord(Answer):
+    """A word that is cited, as it stands in its chunk."""
+
+    id: str
+    text: str
+    page: int
+    box: list[float]
+
+
+class ChunkProof(Answer):
+    """A chunk of the text and the proof that it was sealed.
+
+    SHA-256 of a zero byte and `line` is `leaf_hash`; with the hashes of `proof` it leads to the root.
+    """
+
+    index: Annotated[int, Field(description="Its place among the chunks, from 0.")]
+    line: Annotated[str, Field(description="The line of chunks.ndjson.")]
+    leaf_hash: str
+    proof: list[str]
+
+
+class ChunkTree(Answer):
+    """The Merkle tree over the chunks; the root stands in the signed manifest."""
+
+    algorithm: Literal["rfc6962-sha256"]
+    size: int
+    root: str
+
+
+class CitationVerification(Answer):
+    """A citation that was held against the text, and all that is needed to do so again."""
+
+    bundle_id: str
+    manifest_sha256: str
+    citation: BundleCitation
+    checks: list[BundleCheck]
+    words: list[CitedWord]
+    chunks: Annotated[list[ChunkProof], Field(description="Those that hold the cited words.")]
+    tree: ChunkTree
+
+
+class CitedPlace(Answer):
+    """Where a value was found."""
+
+    page: int | None
+    box: list[float] | None
+    words: list[str] | None
+    quote: str | None
+
+
+class FieldState(Answer):
+    """A value and where it was found."""
+
+    value: Any
+    citations: list[CitedPlace]
+
+
+class FieldChange(Answer):
+    """A field that differs: added, removed, changed, or the same value found in another place."""
+
+    path: str
+    change: Literal["added", "removed", "changed", "moved"]
+    before: FieldState | None
+    after: FieldState | None
+
+
+class MemberChange(Answer):
+    """Something else in the extraction that differs, by its JSON Pointer."""
+
+    pointer: str
+    change: Literal["added", "removed", "changed"]
+    before: Any
+    after: Any
+
+
+class BundleDiff(Answer):
+    """What changed from one bundle of a chain to another."""
+
+    bundle_id: str
+    manifest_sha256: str
+    against: Annotated[str, Field(description="The bundle that `before` is of.")]
+    relation: Annotated[
+        Literal["review", "rerun"] | None,
+        Field(description="Null when the one does not follow the other at once."),
+    ]
+    same_source: Annotated[bool, Field(description="Whether both were made of the same bytes.")]
+    same_text: Annotated[bool, Field(description="Whether the text of the document came out the same.")]
+    fields: list[FieldChange]
+    members: Annotated[list[MemberChange], Field(description="All that is no field; `usage` is left out.")]
+    unchanged_fields: int
+    truncated: Annotated[bool, Field(description="Whether there were more than 10,000 changes.")]
+
+
+def render_verification(verified: Verified, mode: Literal["full", "quick"], issued: Issued) -> dict[str, Any]:
+    """Return what a verification found, with its receipt."""
+    return {
+        "bundle_id": verified.view.id,
+        "manifest_sha256": verified.view.manifest_sha256,
+        "mode": mode,
+        "verdict": verified.verdict,
+        "damaged": verified.damaged,
+        "checks": [
+            {
+                "name": check.name,
+                "status": check.status,
+                "code": check.code,
+                "entry": check.entry,
+                "detail": check.detail,
+            }
+            for check in verified.checks
+        ],
+        "not_proven": verified.not_proven,
+        "verified_at": issued.receipt.created_at,
+        "receipt_id": issued.receipt.id,
+    }
 
 
 def render_bundle(detail: BundleDetail) -> dict[str, Any]:

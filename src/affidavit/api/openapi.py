@@ -31,6 +31,7 @@ _PATH_PARAMETERS: Final[Mapping[str, Json]] = {
     "delivery_id": {"schema": {"type": "string", "pattern": "^dlv_[0-9a-z]{26}$"}, "example": DELIVERY_ID},
     "bundle_id": {"schema": {"type": "string", "pattern": "^ev_[0-9a-z]{26}$"}, "example": BUNDLE_ID},
     "receipt_id": {"schema": {"type": "string", "pattern": "^rcpt_[0-9a-z]{26}$"}, "example": RECEIPT_ID},
+    "citation_id": {"schema": {"type": "string", "pattern": "^[cr][1-9][0-9]{0,8}$"}, "example": "c2"},
     "folder": {
         "schema": {"type": "string", "enum": ["source", "files", "pages"]},
         "example": "pages",
@@ -47,6 +48,7 @@ _HEADERS: Final[Mapping[str, tuple[str, Json]]] = {
     "Idempotent-Replayed": ("true when an earlier request had made it.", {"type": "string"}),
     "ETag": ("Names these bytes; send it as If-None-Match.", {"type": "string"}),
     "Content-Encoding": ("zstd, for those who accept it.", {"type": "string"}),
+    "Affidavit-Receipt": ("The receipt of this download: /v1/receipts/{id}.", {"type": "string"}),
     "Content-Range": ("Which bytes of how many.", {"type": "string"}),
     "Content-Disposition": ("An attachment under the file's name.", {"type": "string"}),
     "X-Request-Id": ("Names this request; yours, if you sent a sane one.", {"type": "string"}),

@@ -18,6 +18,7 @@ from affidavit.bundle.canonical import JsonError, load
 from affidavit.bundle.chunk import ChunkError
 from affidavit.bundle.citations import Citation, CitationError
 from affidavit.bundle.report import PLACED_BY_HAND, Check, Status
+from affidavit.bundle.text import CHUNKS, DOCUMENT, EXTRACTION, REVIEWED, read_citations
 from affidavit.bundle.verify import verify
 from affidavit.evidence.difference import compare
 
@@ -27,10 +28,6 @@ Json = dict[str, Any]
 ANSWER: Final = "answer.json"
 DETAIL_LENGTH: Final = 500  # characters of what a check says
 ENTRY_LENGTH: Final = 300
-DOCUMENT: Final = "document.md"
-CHUNKS: Final = "chunks.ndjson"
-EXTRACTION: Final = "extraction.json"
-REVIEWED: Final = "reviewed.json"
 BEFORE: Final = "before-"  # begins the names of the files of the bundle to compare with
 _BLOCK: Final = 1 << 20
 
@@ -84,7 +81,7 @@ def _verify(request: Mapping[str, Any], document: int, emit: Emit) -> None:
 
 def _listed(request: Mapping[str, Any], workspace: Path) -> Json:
     """Return `limit` citations after the one called `after`, as they stand in the extraction."""
-    found = list(_citations(workspace))
+    found = _citations(workspace)
     start = 0
     if request["after"] is not None:
         places = [n for n, each in enumerate(found) if each.id == request["after"]]
@@ -130,12 +127,11 @@ def _compared(request: Mapping[str, Any], workspace: Path) -> Json:
     return {**request["bundle"], **compare(before, after)}
 
 
-def _citations(workspace: Path) -> Iterator[Citation]:
-    yield from citations.find(_object(workspace / EXTRACTION))
-    if (workspace / REVIEWED).exists():
-        reviewed = _object(workspace / REVIEWED).get("extraction")
-        if isinstance(reviewed, dict):
-            yield from citations.find(reviewed, "r")
+def _citations(workspace: Path) -> list[Citation]:
+    reviewed = workspace / REVIEWED
+    return read_citations(
+        (workspace / EXTRACTION).read_bytes(), reviewed.read_bytes() if reviewed.exists() else None
+    )
 
 
 def _effective(workspace: Path, prefix: str) -> Json:
@@ -166,13 +162,13 @@ def _chunk_proof(n: int, line: bytes, leaves: list[bytes]) -> Json:
 
 
 def _quote_check(wanted: Citation, gathered: chunk.Chunks, markdown: str) -> Check:
-    if wanted.is_placed_by_hand:
-        detail = "A person pointed at a place, and at no words."
-        return Check("citation", Status.NOT_CHECKED, PLACED_BY_HAND, detail, wanted.id)
     try:
-        citations.check(wanted, gathered.words, markdown)
+        has_words = citations.check(wanted, gathered.words, markdown)
     except CitationError as wrong:
         return Check("citation", Status.FAILED, wrong.code, str(wrong), wanted.id)
+    if not has_words:
+        detail = "It cites no words: a person pointed at the place."
+        return Check("citation", Status.NOT_CHECKED, PLACED_BY_HAND, detail, wanted.id)
     return Check("citation", Status.PASSED, None, wanted.pointer, wanted.id)
 
 

@@ -36,6 +36,7 @@ class PackageFormat(StrEnum):
 class Package:
     """A file to send: `parts` one after the other have `size_bytes` bytes, which `tag` names."""
 
+    form: PackageFormat
     filename: str
     media_type: str
     size_bytes: int
@@ -64,9 +65,9 @@ def _zipped(sealed: SealedView, proofs: Mapping[str, bytes]) -> Package:
     for n, (_, part) in enumerate(contents):
         parts += [plan.head(n), part]
     parts.append(plan.tail())
-    return Package(
-        f"{sealed.view.id}.zip", "application/zip", plan.size, _tag("zip", sealed, proofs), tuple(parts)
-    )
+    tag = _tag(PackageFormat.ZIP, sealed, proofs)
+    name = f"{sealed.view.id}.zip"
+    return Package(PackageFormat.ZIP, name, "application/zip", plan.size, tag, tuple(parts))
 
 
 def _bagged(sealed: SealedView, proofs: Mapping[str, bytes]) -> Package:
@@ -79,9 +80,9 @@ def _bagged(sealed: SealedView, proofs: Mapping[str, bytes]) -> Package:
     size = sum(map(part_size, parts)) + 2 * _BLOCK
     parts.append(bytes(2 * _BLOCK + -size % _RECORD))
     size += -size % _RECORD
-    return Package(
-        f"{sealed.view.id}.tar", "application/x-tar", size, _tag("bagit", sealed, proofs), tuple(parts)
-    )
+    tag = _tag(PackageFormat.BAGIT, sealed, proofs)
+    name = f"{sealed.view.id}.tar"
+    return Package(PackageFormat.BAGIT, name, "application/x-tar", size, tag, tuple(parts))
 
 
 def _contents(sealed: SealedView, proofs: Mapping[str, bytes]) -> Iterator[tuple[str, Part]]:
@@ -130,9 +131,9 @@ def _digest(part: Part) -> str:
     return hashlib.sha256(part).hexdigest() if isinstance(part, bytes) else part.sha256
 
 
-def _tag(form: str, sealed: SealedView, proofs: Mapping[str, bytes]) -> str:
+def _tag(form: PackageFormat, sealed: SealedView, proofs: Mapping[str, bytes]) -> str:
     """Name the bytes: the manifest has the hashes of all artifacts, the rest is hashed here."""
-    found = hashlib.sha256(form.encode())
+    found = hashlib.sha256(form.value.encode())
     for part in (sealed.manifest, sealed.envelope, *(proofs[name] for name in sorted(proofs))):
         found.update(hashlib.sha256(part).digest())
     return found.hexdigest()

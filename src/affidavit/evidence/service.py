@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NoReturn
 
-from affidavit.bundle.manifest import TIMESTAMP
+from affidavit.bundle.manifest import LOG_PROOF, TIMESTAMP
 from affidavit.errors import BundleDeleted, Conflict, NotFound
-from affidavit.evidence import finding
+from affidavit.evidence import finding, log_tree
 from affidavit.evidence.looking import missing_of
 from affidavit.evidence.packing import Package, PackageFormat, pack
 from affidavit.evidence.paging import bundle_cursor, event_cursor, render_cursor
@@ -108,14 +108,18 @@ class Bundles:
         shown = tuple(found[:limit])
         return EventPage(shown, render_cursor(str(shown[-1].seq)) if len(found) > limit else None)
 
-    async def proofs(self, sealed: SealedView) -> dict[str, bytes]:
+    async def proofs(self, environment_id: str, sealed: SealedView) -> dict[str, bytes]:
         """Return the unsigned files that a bundle has by now, by their names."""
-        return {} if sealed.timestamp_token is None else {TIMESTAMP: sealed.timestamp_token}
+        found = {LOG_PROOF: None, TIMESTAMP: sealed.timestamp_token}
+        if sealed.view.log_index is not None:
+            async with self._db.begin(environment_id) as session:
+                found[LOG_PROOF] = await log_tree.proof(session, sealed.view.log_index)
+        return {name: content for name, content in found.items() if content is not None}
 
     async def package(self, environment_id: str, bundle_id: str, form: PackageFormat) -> Package:
         """Lay a bundle out as one file to send. Raises NotFound, BundleDeleted."""
         sealed = await self.sealed(environment_id, bundle_id)
-        return pack(sealed, await self.proofs(sealed), form)
+        return pack(sealed, await self.proofs(environment_id, sealed), form)
 
     async def require_stored(self, environment_id: str, package: Package) -> None:
         """Raise BlobMissing if a file of a package is not in the store: better now than on the way."""

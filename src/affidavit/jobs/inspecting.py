@@ -21,9 +21,10 @@ import structlog
 from affidavit.bundle import keys
 from affidavit.bundle.container import ContainerError
 from affidavit.bundle.report import NOT_PROVEN, Check, Report, Status
+from affidavit.bundle.text import CHUNKS, DOCUMENT, EXTRACTION, REVIEWED
 from affidavit.errors import NotFound, ServiceError, Unavailable
 from affidavit.evidence import signing_keys
-from affidavit.evidence.inspection import BEFORE, CHUNKS, DOCUMENT, EXTRACTION, REVIEWED, Task
+from affidavit.evidence.inspection import BEFORE, Task
 from affidavit.evidence.looking import look, record_check
 from affidavit.evidence.rebuilding import rebuild
 from affidavit.evidence.service import Bundles
@@ -107,7 +108,7 @@ class Inspector:
         Raises NotFound, BundleDeleted; Unavailable when the child did not do it.
         """
         sealed = await self._bundles.sealed(environment_id, bundle_id)
-        proofs = await self._bundles.proofs(sealed)
+        proofs = await self._bundles.proofs(environment_id, sealed)
         request = {"task": Task.VERIFY, "keys": await self._keys()}
         async with self._turn() as workspace:
             try:

@@ -3,21 +3,39 @@
 from __future__ import annotations
 
 import hashlib
+import re
+from typing import Final, Literal
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from affidavit.accounts.principal import Scope
+from affidavit.accounts.principal import Principal, Scope
 from affidavit.api.auth import authorize
-from affidavit.api.bundle_objects import render_bundle, render_bundles, render_history
-from affidavit.api.bundle_wire import BundleQuery, DownloadQuery, HistoryQuery
+from affidavit.api.bundle_objects import (
+    render_bundle,
+    render_bundles,
+    render_history,
+    render_verification,
+)
+from affidavit.api.bundle_wire import (
+    BundleQuery,
+    CitationsQuery,
+    DiffQuery,
+    DownloadQuery,
+    HistoryQuery,
+    VerifyQuery,
+)
 from affidavit.api.byte_range import parse_range
 from affidavit.api.parsing import parse_query, refuse_query
 from affidavit.api.render import DOWNLOAD_HEADERS, JSON, attachment, json_response
 from affidavit.api.results import is_unchanged, started, watched
 from affidavit.api.services import services
+from affidavit.errors import NotFound
 from affidavit.evidence.packing import Package
+from affidavit.evidence.receipts import Action, Deed
 from affidavit.evidence.service import BundleFilter
+
+_CITATION: Final = re.compile(r"[cr][1-9][0-9]{0,8}")
 
 
 async def list_bundles(request: Request) -> Response:
@@ -73,6 +91,51 @@ async def artifact_of_folder(request: Request) -> Response:
     return await _file(request, f"{request.path_params['folder']}/{request.path_params['name']}")
 
 
+async def verify(request: Request) -> Response:
+    """Check a bundle, and give a receipt of what was found."""
+    principal = await authorize(request, Scope.BUNDLES_READ)
+    is_quick = parse_query(request, VerifyQuery).quick
+    bundle_id, used = bundle_id_of(request), services(request)
+    if is_quick:
+        verified = await used.inspector.verify_quickly(principal.environment_id, bundle_id)
+    else:
+        verified = await used.inspector.verify(principal.environment_id, bundle_id)
+    mode: Literal["full", "quick"] = "quick" if is_quick else "full"
+    found = {"mode": mode, "verdict": verified.verdict.value}
+    deed = Deed(Action.VERIFY, principal.key_id, claims=found, detail={**found, "damaged": verified.damaged})
+    issued = await used.custody.issue(principal.environment_id, bundle_id, deed)
+    return json_response(render_verification(verified, mode, issued))
+
+
+async def citations(request: Request) -> Response:
+    """Return citations of a bundle."""
+    principal = await authorize(request, Scope.BUNDLES_READ)
+    query = parse_query(request, CitationsQuery)
+    found = await services(request).inspector.citations(
+        principal.environment_id, bundle_id_of(request), query.limit, query.after
+    )
+    return Response(found, media_type=JSON)
+
+
+async def citation(request: Request) -> Response:
+    """Check one citation, and prove that its text was sealed."""
+    principal = await authorize(request, Scope.BUNDLES_READ)
+    refuse_query(request)
+    name = str(request.path_params["citation_id"])
+    if _CITATION.fullmatch(name) is None:
+        raise NotFound("citation")
+    found = await services(request).inspector.citation(principal.environment_id, bundle_id_of(request), name)
+    return Response(found, media_type=JSON)
+
+
+async def diff(request: Request) -> Response:
+    """Say what changed from another bundle of the chain to this one."""
+    principal = await authorize(request, Scope.BUNDLES_READ)
+    against = parse_query(request, DiffQuery).against
+    found = await services(request).inspector.diff(principal.environment_id, bundle_id_of(request), against)
+    return Response(found, media_type=JSON)
+
+
 async def download(request: Request) -> Response:
     """Stream a bundle as one file."""
     principal = await authorize(request, Scope.BUNDLES_READ)
@@ -90,7 +153,7 @@ async def download(request: Request) -> Response:
     if request.method == "HEAD":
         headers["content-length"] = str(package.size_bytes)
         return Response(headers=headers, media_type=package.media_type)
-    return await _sent(request, principal.environment_id, package, headers)
+    return await _sent(request, principal, bundle_id, package, headers)
 
 
 def bundle_id_of(request: Request) -> str:
@@ -107,15 +170,23 @@ def _json_bytes(request: Request, content: bytes) -> Response:
     return Response(content, headers=headers, media_type=JSON)
 
 
-async def _sent(request: Request, environment_id: str, package: Package, headers: dict[str, str]) -> Response:
+async def _sent(
+    request: Request, principal: Principal, bundle_id: str, package: Package, headers: dict[str, str]
+) -> Response:
     bundles = services(request).bundles
     part = parse_range(request, package.size_bytes, headers["etag"])
     start, stop = (0, package.size_bytes) if part is None else (part.start, part.stop)
     headers["content-length"] = str(stop - start)
     if part is not None:
         headers["content-range"] = f"bytes {start}-{stop - 1}/{package.size_bytes}"
-    await bundles.require_stored(environment_id, package)
-    chunks = watched(bundles.stream(environment_id, package, start, stop), package.tag)
+    await bundles.require_stored(principal.environment_id, package)
+    said = {"format": package.form.value}
+    deed = Deed(
+        Action.DOWNLOAD, principal.key_id, claims=said, detail={**said, "bytes": f"{start}-{stop - 1}"}
+    )
+    issued = await services(request).custody.issue(principal.environment_id, bundle_id, deed)
+    headers["affidavit-receipt"] = issued.receipt.id
+    chunks = watched(bundles.stream(principal.environment_id, package, start, stop), package.tag)
     return StreamingResponse(chunks, 200 if part is None else 206, headers, package.media_type)
 
 
