@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import unicodedata
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,11 @@ from affidavit.bundle.chunk import LARGEST, PlacedWord
 _MEMBERS = {"page", "box", "words", "range", "quote", "match"}
 _NO_PLACE = {"data", "data_schema"}  # what a user shaped may look like a citation
 _TOLERANCE = 0.011  # boxes are rounded to hundredths of a page unit
-_LETTERS = ("L", "N")
+_LONGEST = 200  # of a pointer, in a report
+_END = object()
+_NO_LETTERS = re.compile(r"[\W_]+")  # what is left are the code points of the categories L and N
+# Unicode's White_Space. Python's own takes four control characters more.
+_WHITE_SPACE = re.compile(r"[\t-\r \x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]+")
 _MATCHES = ("exact", "normalized", "fuzzy")
 
 
@@ -36,16 +40,22 @@ class Citation:
     def words(self) -> list[str]:
         """Return the ids of the words that it cites, none if a person pointed at a place."""
         words = self.value["words"]
-        return words if isinstance(words, list) and all(isinstance(word, str) for word in words) else []
+        return [word for word in words if isinstance(word, str)] if isinstance(words, list) else []
+
+    def length(self, words: Mapping[str, PlacedWord]) -> int:
+        """Return how many characters have to be looked at to check it."""
+        span = self.value["range"]
+        printed = span[1] - span[0] if _is_numbers(span, 2, {int}) else 0
+        return max(0, printed) + sum(len(words[word].text) for word in self.words if word in words)
 
 
 def find(extraction: Mapping[str, Any], prefix: str = "c") -> Iterator[Citation]:
     """Yield all citations in what was extracted, in the order in which they stand there."""
     n = 0
-    for pointer, value in _objects(extraction):
+    for path, value in _objects(extraction):
         if value.keys() == _MEMBERS:
             n += 1
-            yield Citation(f"{prefix}{n}", pointer, value)
+            yield Citation(f"{prefix}{n}", _pointer(path), value)
 
 
 def check(citation: Citation, words: Mapping[str, PlacedWord], markdown: str) -> bool:
@@ -67,18 +77,28 @@ def check(citation: Citation, words: Mapping[str, PlacedWord], markdown: str) ->
     return True
 
 
-def _objects(extraction: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    """Yield every object with its JSON Pointer, in the order of the text, without recursion."""
-    top = [(f"/{_escaped(key)}", value) for key, value in extraction.items() if key not in _NO_PLACE]
-    pending = top[::-1]
-    while pending:
-        pointer, value = pending.pop()
+def _objects(extraction: Mapping[str, Any]) -> Iterator[tuple[list[str | int], Mapping[str, Any]]]:
+    """Yield every object and the path to it, in the order of the text, however deep and many they are."""
+    path: list[str | int] = []
+    places = ((key, value) for key, value in extraction.items() if key not in _NO_PLACE)
+    levels: list[Iterator[tuple[str | int, Any]]] = [places]
+    while levels:
+        key, value = next(levels[-1], ("", _END))
         if isinstance(value, dict):
-            yield pointer, value
-            inner = [(f"{pointer}/{_escaped(key)}", item) for key, item in value.items()]
-            pending.extend(reversed(inner))
+            path.append(key)
+            yield path, value
+            levels.append(iter(value.items()))
         elif isinstance(value, list):
-            pending.extend((f"{pointer}/{n}", value[n]) for n in reversed(range(len(value))))
+            path.append(key)
+            levels.append(enumerate(value))
+        elif value is _END:
+            del levels[-1], path[-1:]
+
+
+def _pointer(path: Sequence[str | int]) -> str:
+    keys = (str(key).replace("~", "~0").replace("/", "~1") for key in path)
+    pointer = "".join(f"/{key}" for key in keys)
+    return pointer if len(pointer) <= _LONGEST else f"{pointer[:_LONGEST]}..."
 
 
 def _members(value: Mapping[str, Any]) -> tuple[int, list[float], str, tuple[int, int] | None]:
@@ -132,12 +152,8 @@ def _check_range(span: tuple[int, int], quote: str, cited: list[PlacedWord], mar
 
 
 def _squeezed(text: str) -> str:
-    return "".join(text.split())
+    return _WHITE_SPACE.sub("", text)
 
 
 def _letters(text: str) -> str:
-    return "".join(char for char in text if unicodedata.category(char).startswith(_LETTERS))
-
-
-def _escaped(key: str) -> str:
-    return key.replace("~", "~0").replace("/", "~1")
+    return _NO_LETTERS.sub("", text)
