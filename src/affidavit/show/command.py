@@ -36,11 +36,17 @@ a key. The page is written in each case but for a wrong command line, and says s
 def main(arguments: Sequence[str]) -> int:
     """Write the page; return what `affidavit verify` would."""
     given = _parser().parse_args(arguments)
+    output = given.output or given.bundle.with_suffix(".html")
+    if output.exists() and output.samefile(given.bundle):
+        print(
+            "affidavit show: the page would take the place of the bundle; name another with -o.",
+            file=sys.stderr,
+        )
+        return UNREADABLE
     try:
         trust = _trust(given)
         with given.bundle.open("rb") as file:
             report, pages = examine(file, given.bundle.name, trust, given.pages)
-            output = given.output or given.bundle.with_suffix(".html")
             _write(pages, output)
     except (OSError, ValueError) as wrong:
         print(f"affidavit show: {wrong}", file=sys.stderr)

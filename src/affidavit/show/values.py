@@ -10,7 +10,7 @@ from affidavit.bundle.report import Check, Status
 from affidavit.show.cited import Cited
 from affidavit.show.html import Html, join, shortened, tag
 
-MAX_SHOWN: Final = 20_000  # values on the page; a browser copes with ten times as many
+MAX_SHOWN: Final = 5_000  # values on the page: more than anyone looks at, and two megabytes
 MAX_TEXT: Final = 2_000  # characters of a value
 MAX_QUOTE: Final = 300
 MAX_DEPTH: Final = 20

@@ -1,0 +1,80 @@
+"""Read a page as a browser would: its elements, ids, links and texts."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+
+from affidavit.bundle import keys
+from affidavit.bundle.report import Report
+from affidavit.show.command import Trust, examine
+from affidavit.show.page import Chosen
+from tests.show.making import Key
+
+VOID = {"meta", "img", "br"}
+KEY = Key()
+CITED = Chosen()
+
+
+@dataclass
+class Page(HTMLParser):
+    """What stands on a page. `text` is all that can be read; style and script are apart."""
+
+    source: str
+    report: Report
+    elements: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    inline: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        super().__init__(convert_charrefs=True)
+        self._open: list[str] = []
+        self._texts: list[str] = []
+        self.feed(self.source)
+        self.close()
+        assert self._open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, {name: value or "" for name, value in attrs}))
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if self._open and self._open[-1] in {"style", "script"}:
+            self.inline[self._open[-1]] = data
+        else:
+            self._texts.append(data)
+
+    def all(self, tag: str) -> list[dict[str, str]]:
+        return [attributes for name, attributes in self.elements if name == tag]
+
+    @property
+    def text(self) -> str:
+        return "".join(self._texts)
+
+    @property
+    def ids(self) -> list[str]:
+        return [attributes["id"] for _, attributes in self.elements if "id" in attributes]
+
+    @property
+    def links(self) -> list[str]:
+        return [attributes["href"] for _, attributes in self.elements if "href" in attributes]
+
+    @property
+    def images(self) -> list[str]:
+        return [attributes["alt"] for attributes in self.all("img")]
+
+    @property
+    def tone(self) -> str:
+        (body,) = self.all("body")
+        return body["class"]
+
+
+def shown(bundle: bytes, *, key: Key | None = KEY, pages: Chosen = CITED, name: str = "bundle.zip") -> Page:
+    """Return the page of a bundle, checked with a key."""
+    trust = Trust(keys.parse(key.pem())) if key else Trust()
+    report, pieces = examine(io.BytesIO(bundle), name, trust, pages)
+    return Page("".join(pieces), report)
