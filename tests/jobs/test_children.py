@@ -13,6 +13,7 @@ from affidavit.jobs import execution
 from affidavit.jobs.children import ChildJob
 from affidavit.jobs.claim import Claim, Fenced, Report
 from affidavit.jobs.reading import Reading
+from affidavit.jobs.sealing import Gathering
 from affidavit.jobs.runner import Workshop
 from affidavit.jobs.service import Jobs
 from affidavit.jobs.status import TaskKind
@@ -109,15 +110,17 @@ async def test_split_that_was_canceled_meanwhile_makes_none(db: Database, jobs: 
 async def test_child_that_was_taken_over_chooses_among_what_the_caller_wants(
     shop: Workshop, held: Claim, said: dict[str, Any], tmp_path: Any
 ) -> None:
+    held, workspace = replace(held, kind=TaskKind.FINISH), Workspace(tmp_path)
     reading = Reading(
         db=shop.db,
         blobs=shop.blobs,
-        held=replace(held, kind=TaskKind.FINISH),
-        workspace=Workspace(tmp_path),
+        held=held,
+        workspace=workspace,
         reading_key="reading",
         policy=POLICY,
         doorbell=shop.doorbell,
         limits=shop.limits,
+        gathering=Gathering(shop.blobs, held, workspace, shop.limits.output_bytes),
         selected=[1, 2],
     )
     good = {"type": "child", "wish": "invoice", "topic": "invoice", "part": 1, "pages": "1-2"}

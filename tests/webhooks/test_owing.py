@@ -47,7 +47,7 @@ async def test_accepted_job_owes_its_first_event_at_once(desk: Desk) -> None:
     assert said["type"] == "job.queued"
     assert said["data"]["status"] == "queued"
     assert said["data"]["metadata"] == {"po": "4711"}
-    assert said["data"]["links"] == {"job": f"/v1/jobs/{job_id}", "result": None}
+    assert said["data"]["links"] == {"job": f"/v1/jobs/{job_id}", "result": None, "bundle": None}
 
 
 async def test_every_move_owes_its_event_in_order(desk: Desk) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from affidavit.api.examples import JOB_ID, SHA256
+from affidavit.api.examples import BUNDLE_ID, JOB_ID, SHA256
 
 Example = dict[str, Any]
 
@@ -65,9 +65,14 @@ DELIVERY_DETAIL: Final[Example] = {
             "progress": None,
             "error": None,
             "result_sha256": SHA256,
-            "bundle_id": None,
+            "bundle_id": BUNDLE_ID,
+            "manifest_sha256": SHA256,
             "metadata": {"po": "4711"},
-            "links": {"job": f"/v1/jobs/{JOB_ID}", "result": f"/v1/jobs/{JOB_ID}/result"},
+            "links": {
+                "job": f"/v1/jobs/{JOB_ID}",
+                "result": f"/v1/jobs/{JOB_ID}/result",
+                "bundle": f"/v1/bundles/{BUNDLE_ID}",
+            },
         },
     },
     "log": [

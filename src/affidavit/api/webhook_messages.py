@@ -28,6 +28,7 @@ class MessageLinks(Answer):
 
     job: str
     result: Annotated[str | None, Field(description="Null while there is no result.")]
+    bundle: Annotated[str | None, Field(description="Null where nothing was sealed.")]
 
 
 class JobNews(Answer):
@@ -43,6 +44,7 @@ class JobNews(Answer):
     error: JobError | None
     result_sha256: str | None
     bundle_id: str | None
+    manifest_sha256: Annotated[str | None, Field(description="Of the bundle's manifest.")]
     metadata: Annotated[
         dict[str, str] | None, Field(description="Your labels; null if the message would exceed 20 kB.")
     ]
