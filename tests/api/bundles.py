@@ -98,7 +98,7 @@ class Sealer:
         image: bytes = b"RIFF a picture of a page",
         raw: Mapping[str, bytes] | None = None,
     ) -> SealedBundle:
-        """Put the files, seal them and write the bundle; `files` come beside the usual ones, `raw` instead."""
+        """Put the files, seal them and write the bundle; `files` come beside the usual, `raw` instead."""
         environment = await self.environment()
         lines = [_line(chunk) for chunk in (CHUNKS if chunks is None else chunks)]
         contents: dict[str, tuple[str, bytes, Encoding]] = {

@@ -66,7 +66,7 @@ ENDPOINTS_OF_KEEPING: Final = (
         (Reply(200, "The hold.", HoldObject, _HELD),),
         codes=("NOT_FOUND", "BUNDLE_DELETED"),
         scopes=_WRITE,
-        body=Body(HoldBody, {"case": {"reason": _REASON}}),
+        body=Body(HoldBody, {"case": {"summary": "For a case", "value": {"reason": _REASON}}}),
     ),
     Endpoint(
         "DELETE",
