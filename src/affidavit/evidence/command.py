@@ -89,7 +89,8 @@ async def _show(_db: Database, keyring: Keyring, _arguments: argparse.Namespace)
 
 async def _rotate(db: Database, keyring: Keyring, _arguments: argparse.Namespace) -> None:
     before, key = await signing_keys.rotate(db, keyring)
-    print(f"{key.key_id} signs from now on, {before.key_id} for some minutes more at most.", file=sys.stderr)
+    old = "" if before is None else f"; {before.key_id} for some minutes more at most"
+    print(f"{key.key_id} signs from now on{old}.", file=sys.stderr)
     print(key.key_id)
 
 

@@ -87,18 +87,19 @@ async def keep_following(db: Database, keyring: Keyring) -> None:
             log.warning("signing_key.not_taken", error=type(error).__name__)
 
 
-async def rotate(db: Database, keyring: Keyring) -> tuple[SigningKey, SigningKey]:
-    """Make a key, publish it, put it into the folder, and retire the one before; return both, old first.
+async def rotate(db: Database, keyring: Keyring) -> tuple[SigningKey | None, SigningKey]:
+    """Make a key, publish it, put it into the folder, and retire the one before; return old and new.
 
     The old private key is removed: nothing can be signed with it any more, on purpose or not.
     """
-    before = await asyncio.to_thread(keyring.look)
-    await _publish(db, before)
+    before = await asyncio.to_thread(keyring.peek)
     made = SigningKey.generate()
     await _publish(db, made)
     key = await asyncio.to_thread(keyring.add, made)
-    await retire(db, before.key_id, RETIRE_AFTER)
-    await asyncio.to_thread(keyring.forget_older, key)
+    if before is not None:
+        await _publish(db, before)
+        await retire(db, before.key_id, RETIRE_AFTER)
+        await asyncio.to_thread(keyring.forget_older, key)
     return before, key
 
 
