@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import io
+import re
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
 from affidavit.bundle import keys
-from affidavit.bundle.report import Report
 from affidavit.show.command import Trust, examine
 from affidavit.show.page import Chosen
 from tests.show.making import Key
@@ -22,7 +22,6 @@ class Page(HTMLParser):
     """What stands on a page. `text` is all that can be read; style and script are apart."""
 
     source: str
-    report: Report
     elements: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     inline: dict[str, str] = field(default_factory=dict)
 
@@ -76,5 +75,21 @@ class Page(HTMLParser):
 def shown(bundle: bytes, *, key: Key | None = KEY, pages: Chosen = CITED, name: str = "bundle.zip") -> Page:
     """Return the page of a bundle, checked with a key."""
     trust = Trust(keys.parse(key.pem())) if key else Trust()
-    report, pieces = examine(io.BytesIO(bundle), name, trust, pages)
-    return Page("".join(pieces), report)
+    _, pieces = examine(io.BytesIO(bundle), name, trust, pages)
+    return read("".join(pieces))
+
+
+def read(source: str) -> Page:
+    """Return what stands on a page."""
+    return Page(source)
+
+
+def assert_closed(page: Page) -> None:
+    """Nothing on the page comes from elsewhere, runs what a bundle says, or leads away."""
+    for name, attributes in page.elements:
+        assert not any(attribute.startswith("on") or attribute == "style" for attribute in attributes), name
+        for attribute in ("src", "href", "srcset", "action", "data", "poster"):
+            assert re.match(r"#|data:image/webp;base64,[A-Za-z0-9+/=]+$", attributes.get(attribute, "#"))
+    names = [name for name, _ in page.elements]
+    assert (names.count("script"), names.count("style")) == (1, 1)
+    assert not {"iframe", "object", "embed", "form", "link", "base", "foreignobject", "use"} & set(names)

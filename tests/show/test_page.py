@@ -27,21 +27,10 @@ from tests.show.making import (
     result,
     unpacked,
 )
-from tests.show.reading import Page, shown
+from tests.show.reading import assert_closed, shown
 
 FINE = "Nothing is wrong"
 ODD: list[Any] = [None, [], {}, "x", -1, True, [[]], [{"name": 1}], {"page": 1}]
-
-
-def assert_closed(page: Page) -> None:
-    """Nothing on the page comes from elsewhere, runs what a bundle says, or leads away."""
-    for name, attributes in page.elements:
-        assert not any(attribute.startswith("on") or attribute == "style" for attribute in attributes), name
-        for attribute in ("src", "href", "srcset", "action", "data", "poster"):
-            assert re.match(r"#|data:image/webp;base64,[A-Za-z0-9+/=]+$", attributes.get(attribute, "#"))
-    names = [name for name, _ in page.elements]
-    assert (names.count("script"), names.count("style")) == (1, 1)
-    assert not {"iframe", "object", "embed", "form", "link", "base", "foreignobject", "use"} & set(names)
 
 
 def test_it_allows_its_own_style_and_script_and_nothing_else() -> None:

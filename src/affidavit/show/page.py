@@ -186,7 +186,7 @@ def _file(artifact: Mapping[str, Any], *, is_good: bool) -> Html:
         "tr",
         tag("td", _text(artifact.get("name"))),
         tag("td", "✓ holds" if is_good else "✗ broken", class_=f"state {'good' if is_good else 'bad'}"),
-        tag("td", f"{size:,}" if isinstance(size, int) else ""),
+        tag("td", f"{size:,}" if isinstance(size, int) else "", class_="number"),
         tag("td", _hex(artifact.get("sha256"))),
         class_=None if is_good else "failed",
     )

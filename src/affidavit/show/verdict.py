@@ -42,6 +42,8 @@ CODES: Final = {
     "KEY_UNKNOWN": "It was signed with another key than those that you gave.",
     "KEY_NOT_VALID_THEN": "The key had been retired before the time at which this says it was sealed.",
     PLACED_BY_HAND: "A person pointed at a place without citing words: there is no quote to look for.",
+    "NO_AUTHORITY": "It is of these bytes, but you named no authority that you trust: --authority FILE.",
+    "TIMESTAMP_EXTRA_MISSING": "To check it, install: pip install 'affidavit[timestamp]'.",
     "CONTAINER_WRONG": "The file could not be read, so nothing in it was looked at.",
 }
 ABSENCES: Final = {
