@@ -13,9 +13,12 @@ from affidavit.api.endpoints import ENDPOINTS, OPERATIONS
 DOCUMENT = openapi.build(ENDPOINTS, version="0", public_url="http://affidavit")
 
 # A name of something: whatever ends so, and the words that stand for it.
-NAMING = re.compile(r"(.*_)?ids?|cursor|template|parent|source_job")
+NAMING = re.compile(r"(.*_)?ids?|cursor|template|parent|source_job|against")
 # What is called so and names nothing that is stored.
-NAMES_NOTHING = {"last_event_id": "the number of an event of the job in the path"}
+NAMES_NOTHING = {
+    "last_event_id": "the number of an event of the job in the path",
+    "agent_id": "whom the caller acts for, in its own words",
+}
 
 # What an id in this place is an id of.
 KINDS: Mapping[str, str] = {
@@ -28,6 +31,8 @@ KINDS: Mapping[str, str] = {
     "cursor": "cursor",
     "name": "name",
     "template": "template",
+    "bundle_id": "bundle_id",
+    "against": "bundle_id",
 }
 # No object has it.
 MISSING: Mapping[str, str] = {
@@ -37,6 +42,7 @@ MISSING: Mapping[str, str] = {
     "delivery_id": "dlv_00000000000000000000000000",
     "name": "nothing.pdf",
     "template": "nothing_of_that_name",
+    "bundle_id": "ev_00000000000000000000000000",
 }
 
 # Bodies that name an object, by operation and place; NAMED is where its id goes.
@@ -85,9 +91,14 @@ BODIES: Mapping[tuple[str, str], Any] = dict([*_submissions(), *_with_templates(
 BESIDES: Mapping[str, Any] = {
     "PUT /v1/templates/{template}": {"schema": {"total": "number"}},
     "POST /v1/jobs/{job_id}/review": {"action": "approve", "version": 1},
+    "POST /v1/bundles/{bundle_id}/history": {"agent_id": "mine", "action": "read"},
+    "POST /v1/bundles/{bundle_id}/handoffs": {"from_agent": "mine", "to_agent": "yours"},
+    "PUT /v1/bundles/{bundle_id}/legal-hold": {"reason": "mine"},
 }
-# In a path everything names something, but for these.
-COUNTS = {"page"}
+# In a path everything names something, but for these: a receipt's id is for whoever knows it.
+COUNTS = {"page", "level", "group", "tile", "width", "folder", "citation_id", "receipt_id"}
+# What stands there instead, where 1 would not do: every bundle has these.
+COMMON: Mapping[str, str] = {"folder": "files", "citation_id": "c1"}
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import httpx
 
 from tests.api.conftest import Api
 from tests.isolation.belongings import SECRET_WORD, Belongings
-from tests.isolation.identifiers import BESIDES, BODIES, KINDS, MISSING, NAMED, Place, places
+from tests.isolation.identifiers import BESIDES, BODIES, COMMON, KINDS, MISSING, NAMED, Place, places
 from tests.isolation.rows import contents
 
 PATIENCE_SECONDS = 20.0
@@ -40,7 +40,7 @@ def test_every_identifier_of_the_api_is_tried() -> None:
 async def ask(caller: Api, place: Place, named: str, others: dict[str, str]) -> httpx.Response:
     """Send the request with `named` in that place; `others` are the objects in the rest of its path."""
     ids = {**others, **({place.name: named} if place.where == "path" else {})}
-    path = re.sub(r"\{(\w+)\}", lambda found: ids.get(found[1], "1"), place.path)
+    path = re.sub(r"\{(\w+)\}", lambda found: ids.get(found[1], COMMON.get(found[1], "1")), place.path)
     given: dict[str, Any] = {}
     if place.where == "query":
         given["params"] = {place.name: named}
@@ -107,7 +107,8 @@ async def test_cursor_of_another_environment_shows_nothing_of_it(
     for place in CURSORS:
         listed = re.sub(r"/\{endpoint_id\}", "", place.path)
         cursor = theirs.cursors[listed]
-        answer = await ask(stranger, place, cursor, {"endpoint_id": own.ids["endpoint_id"][0]})
+        mine = {name: own.ids[name][0] for name in ("endpoint_id", "bundle_id")}
+        answer = await ask(stranger, place, cursor, mine)
         assert answer.status_code in (200, 422), (place, answer.text)
         assert not any(each in answer.text for each in (*theirs.everything(), SECRET_WORD)), place
 
@@ -116,7 +117,7 @@ async def test_lists_and_totals_show_only_what_is_the_callers(
     stranger: Api, theirs: Belongings, own: Belongings
 ) -> None:
     for path in theirs.cursors:
-        answer = await stranger.get(f"{path}?limit=100")
+        answer = await stranger.get(f"{path.format(bundle_id=own.ids['bundle_id'][0])}?limit=100")
         assert answer.json()["items"], path
         assert not any(each in answer.text for each in (*theirs.everything(), SECRET_WORD)), path
 
