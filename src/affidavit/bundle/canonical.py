@@ -22,22 +22,25 @@ def canonical(value: object) -> bytes:
     try:
         text = json.dumps(_ordered(value), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
         return text.encode()
-    except (TypeError, ValueError, RecursionError) as unfit:
+    except (AttributeError, TypeError, ValueError, RecursionError) as unfit:
         raise JsonError("It holds a value that the format does not have.") from unfit
 
 
 def load(data: bytes) -> Any:
-    """Return the value of JSON that has no key twice, no NaN, and neither depth nor size beyond reason."""
+    """Return the value of JSON: no key twice, no NaN, no half characters, no size or depth beyond reason."""
     if data.count(b",") + data.count(b"[") + data.count(b"{") > MAX_VALUES:
         raise JsonTooLarge(f"It holds more than {MAX_VALUES:,} values.")
     try:
-        return _DECODER.decode(data.decode())
-    except UnicodeDecodeError as wrong:
-        raise JsonError("It is not UTF-8.") from wrong
+        value = _DECODER.decode(data.decode())
+        if b"\\u" in data:  # may have spelled half a character
+            json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeError as wrong:
+        raise JsonError("It is not UTF-8, or holds half a character.") from wrong
     except RecursionError as wrong:
         raise JsonError("It is nested too deeply.") from wrong
     except ValueError as wrong:
         raise JsonError(str(wrong) if isinstance(wrong, JsonError) else "It is not JSON.") from wrong
+    return value
 
 
 def load_canonical(data: bytes) -> Any:
