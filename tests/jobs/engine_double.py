@@ -2,7 +2,9 @@
 
 The document is JSON: `{"pages": count, "fail": [...], "skip": [...], "stray": n, "hang": n, "slow": s}`,
 each but the first optional. With MENDED in the environment no page fails. `stray` is told of though nobody
-asked, the child hangs before page `hang`, and takes `slow` seconds for each.
+asked, the child hangs before page `hang`, and takes `slow` seconds for each. With `images` each page has one.
+`evidence` gives the text of files of a bundle, null for one that is not written; one that begins with `<` or
+`>` is told of as longer or shorter.
 """
 
 from __future__ import annotations
@@ -13,7 +15,12 @@ import os
 import time
 
 END = {"complete": True, "engine": {"version": "1"}}
-EVIDENCE = {"document.md": "whole", "document.json": "{}", "chunks.ndjson": "{}\n", "extraction.json": "{}"}
+EVIDENCE = {
+    "document.md": "whole",
+    "document.json": '{"media_type":"application/pdf","page_count":1,"pages":[],"tables":[]}',
+    "chunks.ndjson": '{"block":"p1.b0","page":1,"range":[0,5],"text":"whole","words":[]}\n',
+    "extraction.json": "{}",
+}
 
 
 def run(request, document, workspace, emit):
@@ -53,19 +60,27 @@ def read(script, request, workspace, emit):
             emit({"type": "page_failed", "number": number, "code": "PAGE_FAILED", "message": "It failed."})
             continue
         file = written(workspace, f"page-{number:04d}.json.zst", f"page {number}")
-        emit({"type": "page", "number": number, **file, "source": "native", "image": None})
+        image = drawn(workspace, number) if script.get("images") else None
+        emit({"type": "page", "number": number, **file, "source": "native", "image": image})
     if request["pages"] is None and script["pages"] <= request["batch"]:
         if failing(script):
             return refusal(failing(script))
-        seal(request, workspace, emit)
+        seal(request, workspace, emit, script.get("evidence", {}))
         emit({"type": "result", **written(workspace, "result.json.zst", "whole"), **END})
     return None
 
 
-def seal(request, workspace, emit):
-    for name in EVIDENCE if request["seal"] else ():
-        file = written(workspace, name, EVIDENCE[name])
-        emit({"type": "evidence", "file": name, "size": file["size"]})
+def drawn(workspace, number):
+    return {**written(workspace, f"page-{number:04d}.webp", f"image {number}"), "width": 9, "height": 9}
+
+
+def seal(request, workspace, emit, other=None):
+    files = EVIDENCE | (other or {}) if request["seal"] or other else {}
+    for name, text in files.items():
+        if text is None:
+            continue
+        size = written(workspace, name, text.removeprefix("<").removeprefix(">"))["size"]
+        emit({"type": "evidence", "file": name, "size": size + text.startswith("<") - text.startswith(">")})
 
 
 def failing(script):

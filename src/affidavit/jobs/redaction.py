@@ -57,7 +57,7 @@ def _source(held: Claim) -> dict[str, Any]:
         source = {"type": "job", "job_id": held.source["job_id"]}
     if "url" in held.source:
         source["url"] = shown_url(held.source["url"])
-    if held.document is not None:
+    if source["type"] == "file" and held.document is not None:
         source["file_id"] = held.document.id
     return source
 

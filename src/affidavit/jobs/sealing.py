@@ -55,7 +55,6 @@ ROOM_BYTES: Final = 64 << 20  # of a container, for its manifest, envelope and p
 MOST_ENTRIES: Final = MAX_ENTRIES - 4
 ENTRY_BYTES: Final = 300  # what an entry takes beside its contents, at most: its name stands there twice
 NAME_LENGTH: Final = 100
-LONGEST_SUFFIX: Final = 10
 IMAGES_AT_ONCE: Final = 8
 EXTENSIONS: Final[Mapping[str, str]] = {
     media.PDF: ".pdf",
@@ -66,6 +65,7 @@ EXTENSIONS: Final[Mapping[str, str]] = {
     media.TEXT: ".txt",
 }
 NOT_PLAIN: Final = re.compile(r"[^A-Za-z0-9._-]+")
+SUFFIX: Final = re.compile(r"\.[A-Za-z0-9]{1,10}$")
 
 
 class Signers(Protocol):
@@ -252,15 +252,13 @@ class Sealer:
 
 def plain_name(filename: str | None, media_type: str) -> str:
     """Return the name of a document as a bundle can have it: ASCII letters, digits, `.`, `_` and `-`."""
-    fallback = f"document{EXTENSIONS.get(media_type, '')}"
     letters = unicodedata.normalize("NFKD", filename or "").encode("ascii", "ignore").decode()
-    plain = NOT_PLAIN.sub("-", letters).lstrip("._-")
-    if not plain:
-        return fallback
-    stem, dot, suffix = plain.rpartition(".")
-    if len(plain) <= NAME_LENGTH or len(suffix) > LONGEST_SUFFIX:
-        return plain[:NAME_LENGTH]
-    return stem[: NAME_LENGTH - len(dot + suffix)] + dot + suffix
+    plain = NOT_PLAIN.sub("-", letters)
+    suffix = "".join(SUFFIX.findall(plain))
+    stem = plain.removesuffix(suffix).lstrip("._-")
+    if not stem:
+        return f"document{EXTENSIONS.get(media_type, '')}"
+    return stem[: NAME_LENGTH - len(suffix)] + suffix
 
 
 async def crc32_of(blobs: BlobStore, environment_id: str, sha256: str) -> int:
