@@ -13,14 +13,15 @@ from affidavit.bundle import merkle
 from affidavit.bundle.checkpoint import read_note
 from affidavit.infra.keyring import SigningKey
 
-ENV = "env_one"
+ENV = "one"
 ORIGIN = "example.com/log/of-tests"
 
 SEAL = """
 INSERT INTO bundles (id, environment_id, job_id, operation, sealed_at, manifest, envelope, manifest_sha256,
     merkle_root, chunk_count, artifact_count, size_bytes, signing_key_id)
-SELECT 'ev_' || n, $2, 'job_' || n, 'extract', clock_timestamp(), convert_to('manifest ' || n, 'UTF8'),
-    convert_to('envelope ' || n, 'UTF8'), encode(sha256(convert_to('manifest ' || n, 'UTF8')), 'hex'),
+SELECT 'ev_' || lpad(n, 26, '0'), $2, 'job_' || n, 'extract', clock_timestamp(),
+    convert_to('manifest ' || n, 'UTF8'), convert_to('envelope ' || n, 'UTF8'),
+    encode(sha256(convert_to('manifest ' || n, 'UTF8')), 'hex'),
     '', 0, 0, 0, 'key'
 FROM unnest($1::text[]) AS n
 """
@@ -31,12 +32,16 @@ WHERE id = ANY ($1::text[])
 """
 
 
+def bundle_id(name: str) -> str:
+    return f"ev_{name.zfill(26)}"
+
+
 def manifest_hash(name: str) -> bytes:
     return hashlib.sha256(f"manifest {name}".encode()).digest()
 
 
 def tombstone_hash(name: str) -> bytes:
-    return hashlib.sha256(f"tombstone of ev_{name}".encode()).digest()
+    return hashlib.sha256(f"tombstone of {bundle_id(name)}".encode()).digest()
 
 
 def public(key: SigningKey) -> Ed25519PublicKey:
@@ -53,7 +58,7 @@ class Rows:
         await self.run(SEAL, list(names), ENV)
 
     async def bury(self, *names: str) -> None:
-        await self.run(BURY, [f"ev_{name}" for name in names])
+        await self.run(BURY, [bundle_id(name) for name in names])
 
     async def run(self, statement: str, *args: object) -> list[asyncpg.Record]:
         connection = await asyncpg.connect(self.url)

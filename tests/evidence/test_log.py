@@ -14,7 +14,7 @@ from affidavit.evidence.log_tree import LogDamaged
 from affidavit.infra.db import SYSTEM, Database
 from affidavit.infra.keyring import SigningKey
 from tests.conftest import as_service
-from tests.evidence.log_rows import ENV, ORIGIN, Rows, manifest_hash, public, tombstone_hash
+from tests.evidence.log_rows import ENV, ORIGIN, Rows, bundle_id, manifest_hash, public, tombstone_hash
 
 KEY = SigningKey.generate()
 OTHER = SigningKey.generate()
@@ -59,7 +59,10 @@ async def test_what_was_appended_is_noted_with_its_place(db: Database, rows: Row
 
     events = await rows.run("SELECT bundle_id, seq, type, detail ->> 'index' FROM bundle_events ORDER BY 1")
 
-    assert [tuple(event) for event in events] == [("ev_a", 1, "logged", "0"), ("ev_b", 1, "logged", "1")]
+    assert [tuple(event) for event in events] == [
+        (bundle_id("a"), 1, "logged", "0"),
+        (bundle_id("b"), 1, "logged", "1"),
+    ]
 
 
 async def test_nothing_new_makes_no_checkpoint(db: Database, rows: Rows) -> None:
@@ -176,7 +179,7 @@ async def test_a_bundle_that_somebody_holds_is_appended_later(db: Database, rows
     await rows.seal("a", "b")
     holder = await asyncpg.connect(rows.url)
     async with holder.transaction():
-        await holder.execute("SELECT FROM bundles WHERE id = 'ev_a' FOR UPDATE")
+        await holder.execute("SELECT FROM bundles WHERE id LIKE '%a' FOR UPDATE")
         assert await append(db) == 1
     await holder.close()
 
@@ -242,8 +245,8 @@ async def test_nothing_is_signed_over_a_damaged_log(db: Database, rows: Rows, da
         "DELETE FROM log_nodes",
         "UPDATE log_checkpoints SET note = 'x'",
         "DELETE FROM log_checkpoints",
-        "UPDATE bundles SET log_index = 7 WHERE id = 'ev_a'",
-        "UPDATE bundles SET log_index = NULL WHERE id = 'ev_a'",
+        "UPDATE bundles SET log_index = 7 WHERE id LIKE '%a'",
+        "UPDATE bundles SET log_index = NULL WHERE id LIKE '%a'",
     ],
 )
 async def test_the_database_lets_nobody_rewrite_the_log(db: Database, rows: Rows, statement: str) -> None:
@@ -277,4 +280,4 @@ async def test_a_bundle_is_due_for_a_timestamp_once_it_is_logged(db: Database, r
     await append(db, timestamped=True)
 
     due = await rows.run("SELECT id FROM bundles WHERE timestamp_due_at IS NOT NULL")
-    assert [row["id"] for row in due] == ["ev_a"]
+    assert [row["id"] for row in due] == [bundle_id("a")]

@@ -21,7 +21,7 @@ from tests.evidence.log_rows import ORIGIN, Rows
 KEY = SigningKey.generate()
 ROW = """
 SELECT timestamp_token AS token, timestamped_at AS at, timestamp_due_at AS due_at, timestamp_tries AS tries,
-    timestamp_error AS error, envelope FROM bundles WHERE id = 'ev_a'
+    timestamp_error AS error, envelope FROM bundles WHERE id LIKE '%a'
 """
 DUE_AGAIN = "UPDATE bundles SET timestamp_due_at = now() WHERE timestamp_due_at IS NOT NULL"
 

@@ -10,6 +10,7 @@ from affidavit.api.bundle_endpoints import ENDPOINTS_OF_BUNDLES
 from affidavit.api.custody_endpoints import ENDPOINTS_OF_CUSTODY, PUBLIC_ENDPOINTS
 from affidavit.api.endpoint import SUBMITTING, Body, Endpoint, Reply
 from affidavit.api.keeping_endpoints import ENDPOINTS_OF_KEEPING
+from affidavit.api.log_endpoints import ENDPOINTS_OF_LOG
 from affidavit.api.objects import (
     ArtifactList,
     Capabilities,
@@ -483,5 +484,6 @@ ENDPOINTS: Final = (
     *ENDPOINTS_OF_CUSTODY,
     *ENDPOINTS_OF_KEEPING,
     *PUBLIC_ENDPOINTS,
+    *ENDPOINTS_OF_LOG,
     *SYSTEM,
 )

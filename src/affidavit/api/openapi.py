@@ -39,6 +39,13 @@ _PATH_PARAMETERS: Final[Mapping[str, Json]] = {
     "name": {"schema": {"type": "string", "maxLength": 200}, "example": ARTIFACT["name"]},
     "template": {"schema": {"type": "string", "pattern": REFERENCE_PATTERN}, "example": "invoice@1"},
     "page": {"schema": {"type": "integer", "minimum": 1, "maximum": 999999}, "example": 1},
+    "level": {
+        "schema": {"type": "string", "pattern": "^(entries|[0-9]|[1-5][0-9]|6[0-3])$"},
+        "example": "0",
+    },
+    "group": {"schema": {"type": "string", "pattern": "^x[0-9]{3}$"}, "example": "x001"},
+    "tile": {"schema": {"type": "string", "pattern": "^[0-9]{3}$"}, "example": "067"},
+    "width": {"schema": {"type": "integer", "minimum": 1, "maximum": 255}, "example": 2},
 }
 _HEADERS: Final[Mapping[str, tuple[str, Json]]] = {
     "Location": ("Where the resource is.", {"type": "string"}),
@@ -88,6 +95,7 @@ _TAGS: Final = (
     ("verification", "What anyone may ask without a key: the keys that sign, and receipts."),
     ("templates", "Schemas under a name, with options and versions."),
     ("webhooks", "Who is told when something happens, and what was told."),
+    ("log", "The log of all bundles: hashes alone, for anyone."),
     ("system", "What the installation can do, and whether it is up."),
 )
 
@@ -276,6 +284,7 @@ def _problem(code: str) -> Json:
 
 _RETRYABLE: Final = frozenset(
     {
+        "BUNDLE_NOT_LOGGED",
         "IDEMPOTENCY_IN_PROGRESS",
         "OVERLOADED",
         "QUEUE_FULL",

@@ -24,7 +24,7 @@ CACHED: Final = "public, max-age=60"
 
 async def keys(request: Request) -> Response:
     """Return all public keys that ever signed here."""
-    used = _counted(request)
+    used = counted(request)
     refuse_query(request)
     origin = await signing_keys.log_origin(used.db)
     answer = json_response(render_keys(await signing_keys.published(used.db), origin))
@@ -50,12 +50,12 @@ async def receipt_envelope(request: Request) -> Response:
 
 
 async def _checked(request: Request) -> ReceiptReport:
-    used = _counted(request)
+    used = counted(request)
     refuse_query(request)
     return await check_receipt(used.db, str(request.path_params["receipt_id"]))
 
 
-def _counted(request: Request) -> Services:
+def counted(request: Request) -> Services:
     """Count a request of somebody without a key, by the address. Raises TooManyRequests."""
     used = services(request)
     request.scope[ALLOWANCE] = used.public_limit.spent()
