@@ -34,6 +34,7 @@ from affidavit.engine.spec import AUTO_MODEL, NO_MODEL, OcrEngineName
 from affidavit.evidence import signing_keys
 from affidavit.evidence.custody import Custody
 from affidavit.evidence.service import Bundles
+from affidavit.evidence.timestamping import read_roots
 from affidavit.infra import isolation, metrics, tracing
 from affidavit.infra.blobs import BlobStore, open_store
 from affidavit.infra.bubblewrap import Wrapping
@@ -237,6 +238,7 @@ def _inspector(
         walls=_walls(settings),
         user=_user(settings),
         wrapping=Wrapping(settings.sandbox),
+        authorities=read_roots(settings.timestamp_ca_file) if settings.timestamp_url else (),
     )
 
 

@@ -13,6 +13,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
+from cryptography.x509 import load_pem_x509_certificates
+
 from affidavit.bundle import chunk, citations, keys, merkle
 from affidavit.bundle.canonical import JsonError, load
 from affidavit.bundle.chunk import ChunkError
@@ -71,9 +73,11 @@ def run(request: Mapping[str, Any], document: int | None, workspace: Path, emit:
 
 
 def _verify(request: Mapping[str, Any], document: int, emit: Emit) -> None:
-    """Verify the container; `keys` is the JSON of /v1/keys/signing."""
+    """Verify the container; `keys` is the JSON of /v1/keys/signing, `authorities` PEM or empty."""
+    trusted = request["authorities"].encode()
+    authorities = load_pem_x509_certificates(trusted) if trusted else ()
     with os.fdopen(document, "rb") as file:
-        report = verify(file, keys.parse(request["keys"].encode()))
+        report = verify(file, keys.parse(request["keys"].encode()), authorities)
     for each in report.checks:
         emit({"type": "check", **_spelled(each)})
     emit({"type": "not_proven", "lines": list(report.not_proven)})

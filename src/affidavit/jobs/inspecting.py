@@ -10,13 +10,15 @@ import asyncio
 import base64
 import hashlib
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 import structlog
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import Certificate
 
 from affidavit.bundle import keys
 from affidavit.bundle.container import ContainerError
@@ -69,7 +71,10 @@ class Verified:
 
 
 class Inspector:
-    """Verifies, cites and compares bundles, each time in a child of one host, which starts when needed."""
+    """Verifies, cites and compares bundles, each time in a child of one host, which starts when needed.
+
+    `authorities` are the certificates that a timestamp has to lead to.
+    """
 
     def __init__(
         self,
@@ -81,12 +86,14 @@ class Inspector:
         walls: Walls,
         user: Identity | None,
         wrapping: Wrapping,
+        authorities: Sequence[Certificate] = (),
     ) -> None:
         self._db = db
         self._blobs = blobs
         self._bundles = bundles
         self._scratch = scratch
         self._walls = walls
+        self._authorities = "".join(each.public_bytes(Encoding.PEM).decode() for each in authorities)
         self._gate = asyncio.Semaphore(AT_ONCE)
         self._waiting = 0
         self._host = SandboxHost(
@@ -109,7 +116,7 @@ class Inspector:
         """
         sealed = await self._bundles.sealed(environment_id, bundle_id)
         proofs = await self._bundles.proofs(environment_id, sealed)
-        request = {"task": Task.VERIFY, "keys": await self._keys()}
+        request = {"task": Task.VERIFY, "keys": await self._keys(), "authorities": self._authorities}
         async with self._turn() as workspace:
             try:
                 found = await rebuild(self._blobs, environment_id, sealed, proofs, workspace.document)
