@@ -101,8 +101,9 @@ def test_citation_without_words_is_not_compared() -> None:
         ("RANGE_WRONG", {"range": [0, len(PAPER.markdown)]}),
         ("RANGE_WRONG", {"range": CITED["range"][::-1]}),
         ("RANGE_WRONG", {"range": [-5, -1]}),
+        ("RANGE_WRONG", {"range": [CITED["range"][0], 10**12]}),
     ],
-    ids=range(22),
+    ids=range(23),
 )
 def test_citation_that_its_words_do_not_bear_out_is_refused(code: str, changes: dict[str, Any]) -> None:
     assert refusal(**changes) == code
@@ -207,5 +208,11 @@ def test_chunks_that_do_not_hold_together_are_refused(data: bytes, code: str) ->
 
 
 def test_refusal_names_the_line() -> None:
-    with pytest.raises(ChunkError, match="^Line 2:"):
+    with pytest.raises(ChunkError, match=r"^Line 2:"):
         gathered(line() + line(words=[], text="x"))
+
+
+def test_comparing_is_bounded_by_the_document_whatever_a_citation_says() -> None:
+    citation = Citation("c1", "", {**CITED, "range": [0, 2**52]})
+    words = sum(len(word.text) for word in gathered().words.values() if word.text in CITED["quote"])
+    assert citation.length(gathered().words, PAPER.markdown) == len(PAPER.markdown) + words

@@ -42,10 +42,10 @@ class Citation:
         words = self.value["words"]
         return [word for word in words if isinstance(word, str)] if isinstance(words, list) else []
 
-    def length(self, words: Mapping[str, PlacedWord]) -> int:
+    def length(self, words: Mapping[str, PlacedWord], markdown: str) -> int:
         """Return how many characters have to be looked at to check it."""
         span = self.value["range"]
-        printed = span[1] - span[0] if _is_numbers(span, 2, {int}) else 0
+        printed = min(span[1], len(markdown)) - span[0] if _is_numbers(span, 2, {int}) else 0
         return max(0, printed) + sum(len(words[word].text) for word in self.words if word in words)
 
 

@@ -40,7 +40,7 @@ def check_text(opened: Opened) -> None:
     _check_chunks(report, chunks, manifest)
     compared = 0
     for citation in cited:
-        compared += citation.length(chunks.words)
+        compared += citation.length(chunks.words, markdown)
         if compared > MAX_COMPARED:
             detail = f"Citations are compared with up to {MAX_COMPARED:,} characters in all."
             report.not_checked("citation", "TOO_LARGE", detail, entry=citation.id)
