@@ -120,7 +120,7 @@ async def test_child_that_was_taken_over_chooses_among_what_the_caller_wants(
         policy=POLICY,
         doorbell=shop.doorbell,
         limits=shop.limits,
-        gathering=Gathering(shop.blobs, held, workspace, shop.limits.output_bytes),
+        gathering=Gathering(shop.db, shop.blobs, held, workspace, shop.limits.output_bytes),
         selected=[1, 2],
     )
     good = {"type": "child", "wish": "invoice", "topic": "invoice", "part": 1, "pages": "1-2"}

@@ -24,12 +24,12 @@ from affidavit.jobs.digest import LineTree
 from affidavit.jobs.runner import Workshop
 from affidavit.jobs.sealing import plain_name
 from affidavit.jobs.service import Jobs
-from affidavit.jobs.status import JobStatus
+from affidavit.jobs.status import JobStatus, TaskKind
 from affidavit.jobs.steps import Steps
 from affidavit.jobs.submission import JobRef, Upload, WebhookRef
 from affidavit.jobs.workspace import OutputRejected, open_workspace
 from tests.jobs.conftest import ENV, LEASE, submission, work
-from tests.jobs.test_runner import code, submit
+from tests.jobs.test_runner import code, submit, words
 
 NAMES = ["document.md", "document.json", "chunks.ndjson", "extraction.json", "request.json"]
 
@@ -78,6 +78,11 @@ async def stored(shop: Workshop, sha256: str, encoding: str) -> bytes:
     if encoding == "identity":
         return await (await shop.blobs.open(ENV, sha256)).read()
     return b"".join([piece async for piece in stream_decompressed(shop.blobs, ENV, sha256)])
+
+
+async def stepped(shop: Workshop, held: Claim) -> None:
+    async with open_workspace(shop.scratch, held.task_id) as workspace:
+        assert await Steps(shop, held, workspace).take() is None
 
 
 def trusted(shop: Workshop) -> Keys:
@@ -199,24 +204,30 @@ async def test_a_child_of_an_unstored_job_cannot_make_it_seal(shop: Workshop, jo
     assert await no_bundle(shop)
 
 
-async def test_a_worker_that_lost_its_task_seals_nothing(shop: Workshop, jobs: Jobs) -> None:
-    await submit(shop, jobs, pages=1)
+async def test_a_worker_that_lost_its_task_seals_nothing_and_leaves_nothing(
+    shop: Workshop, jobs: Jobs
+) -> None:
+    await submit(shop, jobs, pages=20)
+    await work(shop, tasks=3)
+    before = {entry.sha256 async for entry in shop.blobs.entries()}
     held = await claimed(shop)
-    await shop.db.fetch("UPDATE job_tasks SET attempt = attempt + 1")
-    async with open_workspace(shop.scratch, "stale") as workspace:
-        with pytest.raises(Fenced):
-            await Steps(shop, held, workspace).take()
+    assert held.kind is TaskKind.FINISH
+    await shop.db.fetch("UPDATE job_tasks SET attempt = attempt + 1 WHERE id = $1", held.task_id)
+    with pytest.raises(Fenced):
+        await stepped(shop, held)
     assert await no_bundle(shop)
     assert (await shop.db.fetch("SELECT bundle_id FROM jobs"))[0]["bundle_id"] is None
+    expected = {row["sha256"] for row in await shop.db.fetch("SELECT sha256 FROM blob_garbage")}
+    left = {entry.sha256 async for entry in shop.blobs.entries()} - before - expected
+    assert left <= {hashlib.sha256(words(*range(1, 21)).encode()).hexdigest()}  # the result
 
 
 async def test_a_job_that_ended_meanwhile_is_not_sealed(shop: Workshop, jobs: Jobs) -> None:
     job_id = await submit(shop, jobs, pages=1)
     held = await claimed(shop)
     await jobs.cancel(ENV, job_id)
-    async with open_workspace(shop.scratch, "late") as workspace:
-        with pytest.raises(Fenced):
-            await Steps(shop, held, workspace).take()
+    with pytest.raises(Fenced):
+        await stepped(shop, held)
     assert await no_bundle(shop)
 
 

@@ -36,7 +36,8 @@ ON CONFLICT (environment_id, sha256) DO UPDATE SET erase_at = least(blob_garbage
 UNCLAIMED: Final = timedelta(hours=1)  # far above the longest task
 
 _EXPECT: Final = """
-INSERT INTO blob_garbage (environment_id, sha256, erase_at) VALUES ($1, $2, now() + $3::interval)
+INSERT INTO blob_garbage (environment_id, sha256, erase_at)
+SELECT $1, d.sha256, now() + $3::interval FROM unnest($2::text[]) AS d(sha256) ORDER BY 2
 ON CONFLICT DO NOTHING
 """
 
@@ -47,7 +48,12 @@ async def expect(db: Database, environment_id: str, sha256: str) -> None:
     Their worker may die, or their job be canceled. The collector looks again before it erases, so whoever
     does reference them in time has no more to do.
     """
-    await db.fetch(_EXPECT, environment_id, sha256, UNCLAIMED)
+    await expect_all(db, environment_id, [sha256])
+
+
+async def expect_all(db: Database, environment_id: str, digests: Iterable[str]) -> None:
+    """Announce several, as `expect` does of one."""
+    await db.fetch(_EXPECT, environment_id, sorted(set(digests)), UNCLAIMED)
 
 
 def pages_owner(document_sha256: str, reading_key: str) -> str:

@@ -18,6 +18,7 @@ from typing import Any, BinaryIO, Final, Protocol, Self
 
 from affidavit.bundle.container import MAX_ENTRIES, MAX_SIZE_BYTES
 from affidavit.bundle.envelope import Signer
+from affidavit.documents import references
 from affidavit.engine import media
 from affidavit.engine.evidence import STRUCTURE_SHARE, TEXT_BYTES
 from affidavit.engine.spec import page_ranges
@@ -38,7 +39,7 @@ from affidavit.infra.blobs import BlobStore
 from affidavit.infra.blobs_port import CHUNK_BYTES
 from affidavit.infra.db import Database
 from affidavit.infra.ids import new_id
-from affidavit.jobs.claim import Claim, MadeFile, StoredImage
+from affidavit.jobs.claim import Claim, Fenced, MadeFile, StoredImage
 from affidavit.jobs.digest import Digest, LineTree, Passing
 from affidavit.jobs.redaction import options_of, request_of, shown_url
 from affidavit.jobs.workspace import OutputRejected, Workspace
@@ -94,8 +95,12 @@ class Read:
 
 @dataclass(slots=True)
 class Gathering:
-    """The files of one bundle on their way. Leaving it stops what is still under way."""
+    """The files of one bundle on their way. Leaving it stops what is still under way.
 
+    When the task went to another worker, what was put already is left to the collector.
+    """
+
+    db: Database
     blobs: BlobStore
     held: Claim
     workspace: Workspace
@@ -110,7 +115,10 @@ class Gathering:
     ) -> None:
         for task in self._coming.values():
             task.cancel()
-        await asyncio.gather(*self._coming.values(), return_exceptions=True)
+        ends = await asyncio.gather(*self._coming.values(), return_exceptions=True)
+        if kind is not None and issubclass(kind, Fenced):
+            put = [end.artifact.blob_sha256 for end in ends if isinstance(end, Taken)]
+            await references.expect_all(self.db, self.held.environment_id, put)
 
     def take(self, name: str, size_bytes: int) -> None:
         """Begin to copy a file that the child has left. Raises OutputRejected for one not expected."""

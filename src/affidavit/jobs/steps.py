@@ -326,7 +326,8 @@ class Steps:
         self.shop.doorbell.ring(f"{self.held.task_id}.{self.held.attempt}.done")
 
     def _gathering(self) -> Gathering:
-        return Gathering(self.shop.blobs, self.held, self.workspace, self.shop.limits.output_bytes)
+        shop = self.shop
+        return Gathering(shop.db, shop.blobs, self.held, self.workspace, shop.limits.output_bytes)
 
     def _listen(self, spec: Spec, gathering: Gathering) -> Reading:
         key = spec.reading_key(dict(self.shop.engine_versions))
