@@ -41,8 +41,6 @@ WORDS = ("carriage", "invoice", "of", "the", "net", "amount", "Rotterdam", "deli
 SCHEMA = (
     '{"type": "object", "properties": {"total": {"type": "number"}, "invoice_number": {"type": "string"}}}'
 )
-    '{"type": "object", "properties": {"total": {"type": "number"}, "invoice_number": {"type": "string"}}}'
-)
 
 
 @dataclass(frozen=True, slots=True)
