@@ -1,7 +1,8 @@
 """Talk to an Affidavit service from Python. Needs httpx and pydantic, and nothing of the server."""
 
-from affidavit.client import operations, templates
+from affidavit.client import bundles, operations, templates
 from affidavit.client.async_client import AsyncClient
+from affidavit.client.bundle_models import Bundle, Check, Verification
 from affidavit.client.call import Submission
 from affidavit.client.errors import (
     AffidavitError,
@@ -38,6 +39,8 @@ __all__ = [
     "ApiError",
     "Artifact",
     "AsyncClient",
+    "Bundle",
+    "Check",
     "Citation",
     "Client",
     "ConnectionFailed",
@@ -61,7 +64,9 @@ __all__ = [
     "Template",
     "TemplateRef",
     "Text",
+    "Verification",
     "WaitTimeout",
+    "bundles",
     "operations",
     "templates",
 ]

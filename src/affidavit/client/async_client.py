@@ -13,9 +13,12 @@ from typing import Any, BinaryIO, Self, TypeVar, Unpack
 
 import httpx
 
+from affidavit.client import bundles as calls
 from affidavit.client import call
+from affidavit.client.bundle_models import Bundle, Verification
 from affidavit.client.call import About, Call, Schema, Submission
 from affidavit.client.connection import Connection, reply_of, unreached
+from affidavit.client.downloading import GOOD, Downloading
 from affidavit.client.following import Following
 from affidavit.client.models import Event, FileInfo, Job, JobStatus, Result
 from affidavit.client.multipart import OnProgress, file_part
@@ -295,6 +298,59 @@ class AsyncClient:
             if pause is None:
                 return settled(found)
             await asyncio.sleep(pause)
+
+    async def bundle(self, bundle_id: str) -> Bundle:
+        """Return an evidence bundle; `bundle_id` of a job names it. `bundles` has calls for all else."""
+        return await self.send(calls.get(bundle_id))
+
+    async def bundles(
+        self, *, job_id: str | None = None, deleted: bool | None = None, page_size: int | None = None
+    ) -> AsyncIterator[Bundle]:
+        """Iterate over evidence bundles, newest first, fetching pages as they are needed."""
+        cursor: str | None = None
+        while True:
+            page = await self.send(calls.page(job_id=job_id, deleted=deleted, limit=page_size, cursor=cursor))
+            for item in page.items:
+                yield item
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    async def verify_bundle(self, bundle_id: str, *, quick: bool = False) -> Verification:
+        """Have a bundle checked as it lies in the store. What does not hold is in `damaged`, not raised."""
+        return await self.send(calls.verify(bundle_id, quick=quick))
+
+    async def download_bundle(self, bundle_id: str, target: str | Path, *, form: str = "zip") -> Path:
+        """Save a bundle to a file, or under its id in a folder, and return the path.
+
+        It streams in flat memory, and goes on where it was when a connection breaks. `form` is zip, which
+        `affidavit verify` reads, or bagit.
+        """
+        failed = 0
+        with Downloading(bundle_id, target, form) as download:
+            while True:
+                request = download.ask()
+                try:
+                    async with self._http.stream(
+                        **self._connection.request(request, is_async=True)
+                    ) as response:
+                        if response.status_code in GOOD:
+                            download.begin(response.status_code, response.headers)
+                            async for chunk in response.aiter_bytes():
+                                download.write(chunk)
+                                failed = 0
+                            return download.finish()
+                        await response.aread()
+                        answer = reply_of(response, request)
+                        pause = self._retry.after_reply(failed, answer)
+                        if pause is None:
+                            request.read(answer)  # which raises
+                except httpx.TransportError as error:
+                    pause = self._retry.after_failure(failed, error)
+                    if pause is None:
+                        raise unreached(error) from error
+                failed += 1
+                await asyncio.sleep(pause or 0)
 
     async def capabilities(self) -> dict[str, Any]:
         """Return what the service can do, and its limits."""

@@ -96,15 +96,15 @@ def upload(file: FilePart, on_progress: OnProgress | None, key: str | None) -> C
 
 
 def get_file(file_id: str) -> Call[FileInfo]:
-    return Call("GET", _path("files", file_id), reply.file)
+    return Call("GET", path_of("files", file_id), reply.file)
 
 
 def get_page_image(file_id: str, number: int) -> Call[bytes]:
-    return Call("GET", f"{_path('files', file_id)}/pages/{number}/image", reply.content)
+    return Call("GET", f"{path_of('files', file_id)}/pages/{number}/image", reply.content)
 
 
 def delete_file(file_id: str) -> Call[None]:
-    return Call("DELETE", _path("files", file_id), reply.nothing)
+    return Call("DELETE", path_of("files", file_id), reply.nothing)
 
 
 def submit(submission: Submission, on_progress: OnProgress | None, key: str | None) -> Call[Job]:
@@ -132,7 +132,7 @@ def submit_batch(
 
 def get_job(job_id: str, wait_seconds: float = 0) -> Call[Job]:
     params = {"wait": f"{wait_seconds:g}"} if wait_seconds else {}
-    return Call("GET", _path("jobs", job_id), reply.job, params, hold_seconds=wait_seconds)
+    return Call("GET", path_of("jobs", job_id), reply.job, params, hold_seconds=wait_seconds)
 
 
 def list_jobs(
@@ -162,39 +162,39 @@ def list_jobs(
 
 
 def get_result(job_id: str) -> Call[Result]:
-    return Call("GET", f"{_path('jobs', job_id)}/result", reply.result)
+    return Call("GET", f"{path_of('jobs', job_id)}/result", reply.result)
 
 
 def get_machine_result(job_id: str) -> Call[Result]:
-    return Call("GET", f"{_path('jobs', job_id)}/result", reply.result, {"version": "machine"})
+    return Call("GET", f"{path_of('jobs', job_id)}/result", reply.result, {"version": "machine"})
 
 
 def get_review(job_id: str) -> Call[dict[str, Any]]:
-    return Call("GET", f"{_path('jobs', job_id)}/review", reply.members)
+    return Call("GET", f"{path_of('jobs', job_id)}/review", reply.members)
 
 
 def decide(job_id: str, body: Mapping[str, Any], key: str | None) -> Call[Job]:
     """Correct, approve or reject what waits for a review."""
     said = {name: value for name, value in body.items() if value is not None}
-    return _post(f"{_path('jobs', job_id)}/review", reply.job, _json(said), key)
+    return _post(f"{path_of('jobs', job_id)}/review", reply.job, _json(said), key)
 
 
 def get_artifact(job_id: str, name: str) -> Call[bytes]:
-    return Call("GET", f"{_path('jobs', job_id)}/artifacts/{quote(name, safe='')}", reply.content)
+    return Call("GET", f"{path_of('jobs', job_id)}/artifacts/{quote(name, safe='')}", reply.content)
 
 
 def cancel(job_id: str) -> Call[Job]:
-    return Call("DELETE", _path("jobs", job_id), reply.job)
+    return Call("DELETE", path_of("jobs", job_id), reply.job)
 
 
 def delete_content(job_id: str) -> Call[Job]:
-    return Call("DELETE", f"{_path('jobs', job_id)}/content", reply.job)
+    return Call("DELETE", f"{path_of('jobs', job_id)}/content", reply.job)
 
 
 def retry(job_id: str, password: str | None, key: str | None) -> Call[Job]:
     """Ask for a job again that ended without all that was asked for."""
     body = {} if password is None else {"options": {"password": password}}
-    return _post(f"{_path('jobs', job_id)}/retry", reply.job, _json(body), key)
+    return _post(f"{path_of('jobs', job_id)}/retry", reply.job, _json(body), key)
 
 
 def follow(job_id: str, after: int, hold_seconds: float) -> Call[None]:
@@ -202,7 +202,7 @@ def follow(job_id: str, after: int, hold_seconds: float) -> Call[None]:
     headers = {"Accept": "text/event-stream", "Cache-Control": "no-store"}
     if after:
         headers["Last-Event-ID"] = str(after)
-    path = f"{_path('jobs', job_id)}/events"
+    path = f"{path_of('jobs', job_id)}/events"
     return Call("GET", path, reply.nothing, headers=headers, hold_seconds=hold_seconds)
 
 
@@ -242,7 +242,8 @@ def _post(
     return Call("POST", path, read, params or {}, headers, body, hold_seconds)
 
 
-def _path(collection: str, resource_id: str) -> str:
+def path_of(collection: str, resource_id: str) -> str:
+    """Return the path of a resource."""
     return f"/v1/{collection}/{quote(resource_id, safe='')}"
 
 

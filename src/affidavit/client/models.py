@@ -111,6 +111,8 @@ class Job(Loose):
     result_available: bool = False
     result_url: str | None = None
     result_expires_at: datetime | None = None
+    bundle_id: str | None = None
+    manifest_sha256: str | None = None
     review: Review | None = None
     template: TemplateRef | None = None
     error: JobError | None = None

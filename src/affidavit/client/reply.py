@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -43,6 +43,11 @@ class Reply:
     headers: Mapping[str, str]
     body: bytes
     path: str = ""
+
+
+def reading(model: type[M]) -> Callable[[Reply], M]:
+    """Return what reads a success as a model, and raises as `_read`."""
+    return lambda answer: _read(model, answer)
 
 
 def file(answer: Reply) -> FileInfo:
