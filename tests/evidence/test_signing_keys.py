@@ -74,7 +74,7 @@ async def test_rotation_is_taken_up_by_what_runs(db: Database, folder: Path) -> 
     assert running.current().key_id == other.current().key_id == after.key_id
     assert await states(db) == {first.key_id: "retiring", after.key_id: "active"}
     assert after.number == 2
-    assert not (folder / "0001.pem").exists()  # noqa: ASYNC240
+    assert not (folder / "0001.pem").exists()
 
 
 async def test_rotation_on_one_machine_leaves_the_others_alone(db: Database, tmp_path: Path) -> None:
