@@ -12,6 +12,7 @@ from cryptography import x509
 
 from affidavit.bundle import timestamp
 from affidavit.bundle.timestamp import TimestampError
+from affidavit.evidence.timestamping import request_for
 from tests.evidence.authority import Authority, authority, openssl
 
 DATA = b'{"payload":"..."}'
@@ -19,8 +20,9 @@ WITHOUT_EXTRA = """
 import sys
 sys.modules["rfc3161_client"] = None  # as where it is not installed
 from affidavit.bundle import timestamp
+from affidavit.evidence import timestamping
 assert not timestamp.is_supported()
-for call in (lambda: timestamp.check(b"", b""), lambda: timestamp.request(b"data")):
+for call in (lambda: timestamp.check(b"", b""), lambda: timestamping.request_for(b"data")):
     try:
         call()
     except timestamp.TimestampExtraMissing as missing:
@@ -41,7 +43,7 @@ def roots(tsa: Authority) -> list[x509.Certificate]:
 
 @pytest.fixture(scope="module")
 def response(tsa: Authority) -> bytes:
-    return tsa.grant(timestamp.request(DATA)[0])
+    return tsa.grant(request_for(DATA)[0])
 
 
 def code_of(
@@ -53,7 +55,7 @@ def code_of(
 
 
 def test_what_the_authority_granted_is_vouched_for(tsa: Authority, roots: list[x509.Certificate]) -> None:
-    asked, nonce = timestamp.request(DATA)
+    asked, nonce = request_for(DATA)
 
     found = timestamp.check(tsa.grant(asked), DATA, roots, nonce=nonce)
 
@@ -66,7 +68,7 @@ def test_openssl_accepts_what_we_accept(tsa: Authority, response: bytes) -> None
 
 
 def test_openssl_reads_our_request_as_one_for_sha256_with_nonce_and_certificate(tsa: Authority) -> None:
-    asked, nonce = timestamp.request(DATA)
+    asked, nonce = request_for(DATA)
     (tsa.folder / "ours.tsq").write_bytes(asked)
 
     said = openssl("ts", "-query", "-in", tsa.folder / "ours.tsq", "-text").decode()
@@ -98,7 +100,7 @@ def test_an_authority_of_another_root_is_not_trusted(response: bytes, tmp_path: 
 
 
 def test_a_refusal_is_told(tsa: Authority) -> None:
-    asked = bytearray(timestamp.request(DATA)[0])
+    asked = bytearray(request_for(DATA)[0])
     sha1 = openssl("ts", "-query", "-digest", "00" * 20, "-sha1", "-cert")
     assert bytes(asked) != sha1
 
@@ -118,7 +120,7 @@ def test_a_response_with_more_behind_it_is_refused(response: bytes) -> None:
 
 def test_certificates_in_any_order_are_read(tsa: Authority, roots: list[x509.Certificate]) -> None:
     """Authorities built on OpenSSL send them as they come; one of two orders is not that of DER."""
-    response = tsa.grant(timestamp.request(DATA)[0], with_root=True)
+    response = tsa.grant(request_for(DATA)[0], with_root=True)
     root, own = (
         openssl("x509", "-in", tsa.folder / f"{name}.pem", "-outform", "DER") for name in ("ca", "tsa")
     )
@@ -144,6 +146,18 @@ def test_no_flipped_bit_passes(response: bytes, roots: list[x509.Certificate]) -
             passed.append((place, bit))
 
     assert passed == []
+
+
+def test_a_response_of_many_elements_is_refused_at_once(response: bytes) -> None:
+    """Of 120,000 empty sets of certificates each would be put in order."""
+    at = response.index(b"\x06\x09*\x86H\x86\xf7\r\x01\x07\x02")
+    parts = b"\xa0\x00" * 120_000 + b"1\x020\x00"
+    for tag in (b"0", b"\xa0"):
+        parts = tag + b"\x83" + len(parts).to_bytes(3) + parts
+    token = response[at : at + 11] + parts
+    token = b"0\x83" + len(token).to_bytes(3) + token
+    whole = b"0\x03\x02\x01\x00" + token
+    assert code_of(b"0\x83" + len(whole).to_bytes(3) + whole) == "TIMESTAMP_MALFORMED"
 
 
 def test_without_the_extra_it_is_said_what_to_install() -> None:

@@ -8,9 +8,15 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from affidavit.bundle import timestamp
 from affidavit.evidence import log
-from affidavit.evidence.timestamping import BATCH, DELAYS, Timestamper, delay_after, read_roots
+from affidavit.evidence.timestamping import (
+    BATCH,
+    DELAYS,
+    Timestamper,
+    delay_after,
+    read_roots,
+    request_for,
+)
 from affidavit.infra.authority import Authority as Client
 from affidavit.infra.db import Database
 from affidavit.infra.keyring import SigningKey
@@ -111,7 +117,7 @@ async def test_an_answer_to_another_request_is_not_kept(
 ) -> None:
     await logged(db, rows, "a")
     [row] = await rows.run(ROW)
-    tsa.script.append(replays(tsa.grant(timestamp.request(row["envelope"])[0])))
+    tsa.script.append(replays(tsa.grant(request_for(row["envelope"])[0])))
 
     assert await asking.ask_due() == 0
 

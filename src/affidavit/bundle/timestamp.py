@@ -1,4 +1,4 @@
-"""Ask for and check RFC 3161 timestamps, with rfc3161-client, which not every installation has."""
+"""Check RFC 3161 timestamps, with rfc3161-client, which not every installation has."""
 
 from __future__ import annotations
 
@@ -55,23 +55,12 @@ class Timestamp:
 
 
 def is_supported() -> bool:
-    """Tell whether timestamps can be asked for and checked."""
+    """Tell whether timestamps can be checked."""
     try:
         import rfc3161_client  # noqa: F401 - optional: the extra is named in the message
     except ImportError:
         return False
     return True
-
-
-def request(data: bytes) -> tuple[bytes, int]:
-    """Return a request for a timestamp of these bytes (DER), and its nonce. Raises TimestampExtraMissing."""
-    try:
-        from rfc3161_client import HashAlgorithm, TimestampRequestBuilder
-    except ImportError:
-        raise TimestampExtraMissing from None
-    asked = TimestampRequestBuilder().data(data).hash_algorithm(HashAlgorithm.SHA256).build()
-    assert asked.nonce is not None
-    return asked.as_bytes(), asked.nonce
 
 
 def check(
@@ -149,13 +138,14 @@ def _in_order(response: bytes) -> bytes:
     (token,) = tokens
     explicit = _inside(response, token)[1]
     parts = _inside(response, _inside(response, explicit)[0])
-    for signer in _inside(response, parts[-1]):
-        _require_algorithms(response, _inside(response, signer))
+    (signer,) = _inside(response, parts[-1])
+    _require_algorithms(response, _inside(response, signer))
     certificates = [part for part in parts if part[0] == 0xA0]
-    for _, _, start, end in certificates:
-        each = sorted(response[begin:stop] for _, begin, _, stop in _elements(response, start, end))
-        response = response[:start] + b"".join(each) + response[end:]
-    return response
+    if not certificates:
+        return response
+    ((_, _, start, end),) = certificates
+    each = sorted(response[begin:stop] for _, begin, _, stop in _elements(response, start, end))
+    return response[:start] + b"".join(each) + response[end:]
 
 
 def _require_algorithms(data: bytes, signer: Sequence[Element]) -> None:

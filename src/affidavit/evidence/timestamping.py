@@ -22,7 +22,7 @@ from cryptography import x509
 from sqlalchemy import text
 
 from affidavit.bundle import timestamp
-from affidavit.bundle.timestamp import Timestamp, TimestampError
+from affidavit.bundle.timestamp import Timestamp, TimestampError, TimestampExtraMissing
 from affidavit.evidence.events import BundleEventType, note
 from affidavit.infra import metrics
 from affidavit.infra.authority import Authority, AuthorityFailure
@@ -101,7 +101,7 @@ class Timestamper:
         return await self._keep(bundle_id, token, found.time)
 
     async def _attested(self, envelope: bytes) -> tuple[bytes, Timestamp]:
-        request, nonce = timestamp.request(envelope)
+        request, nonce = request_for(envelope)
         token = await self.authority.ask(request)
         return token, await asyncio.to_thread(timestamp.check, token, envelope, self.roots, nonce=nonce)
 
@@ -113,6 +113,17 @@ class Timestamper:
             detail = {"time": time.isoformat()}
             await note(session, bundle_id, BundleEventType.TIMESTAMPED, detail=detail)
         return True
+
+
+def request_for(data: bytes) -> tuple[bytes, int]:
+    """Return a request for a timestamp of these bytes (DER), and its nonce. Raises TimestampExtraMissing."""
+    try:
+        from rfc3161_client import HashAlgorithm, TimestampRequestBuilder
+    except ImportError:
+        raise TimestampExtraMissing from None
+    asked = TimestampRequestBuilder().data(data).hash_algorithm(HashAlgorithm.SHA256).build()
+    assert asked.nonce is not None
+    return asked.as_bytes(), asked.nonce
 
 
 def delay_after(tries: int) -> timedelta:
