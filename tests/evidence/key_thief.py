@@ -26,15 +26,15 @@ def turned(content: bytes) -> bytes:
 
 def ways(request) -> Iterator[tuple[str, bytes]]:
     """Yield ways to the key with what they gave, empty when they were barred."""
-    folder, worker = Path(request["folder"]), request["worker"]
+    folder, work, worker = Path(request["folder"]), Path(request["work"]), request["worker"]
     yield "own memory", memory()  # first, while we know of no mark
     yield "environment", "\0".join(f"{name}={value}" for name, value in os.environ.items()).encode()
     yield "file", read(folder / "0001.pem")
     yield "listing", b"".join(name.encode() for name in listed(folder))
     yield "worker's environment", read(Path(f"/proc/{worker}/environ"))
     yield "worker's folder", read(Path(f"/proc/{worker}/root{folder}/0001.pem"))
-    yield "link", linked(folder / "0001.pem", Path("linked.pem"))
-    yield "symbolic link", linked(folder / "0001.pem", Path("pointed.pem"), symbolic=True)
+    yield "link", linked(folder / "0001.pem", work / "linked.pem")
+    yield "symbolic link", linked(folder / "0001.pem", work / "pointed.pem", symbolic=True)
     yield "descriptors", b"".join(descriptors())
 
 

@@ -63,12 +63,13 @@ async def test_a_hostile_child_finds_no_way_to_the_key(
         tried[message["way"]] = message["found"]
 
     marks = [key_thief.turned(mark).hex() for mark in [*marks_of(folder), BESIDE.encode()]]
-    request = {"marks": marks, "folder": str(folder), "worker": os.getpid()}
+    work = tmp_path / "work"
+    request = {"marks": marks, "folder": str(folder), "work": str(work), "worker": os.getpid()}
     try:
         outcome = await host.run(
             request,
             document=None,
-            workspace=tmp_path / "work",
+            workspace=work,
             walls=Walls(total=timedelta(seconds=30)),
             on_message=listen,
         )
@@ -81,14 +82,15 @@ async def test_a_hostile_child_finds_no_way_to_the_key(
     assert len(tried) == 9
 
 
-def test_outside_of_walls_the_same_ways_do_find_it(folder: Path) -> None:
+def test_outside_of_walls_the_same_ways_do_find_it(folder: Path, tmp_path: Path) -> None:
     """The test above would notice."""
     keyring = Keyring(folder)
     keyring.current()
-    request = {"folder": str(folder), "worker": os.getpid()}
+    request = {"folder": str(folder), "work": str(tmp_path), "worker": os.getpid()}
 
     found = dict(key_thief.ways(request))
 
     assert marks_of(folder)[1] in found["file"]
-    assert marks_of(folder)[1] in found["own memory"]
+    for way in ("own memory", "link", "symbolic link", "worker's folder"):
+        assert marks_of(folder)[1] in found[way], way
     assert b"0001.pem" in found["listing"]
