@@ -18,10 +18,11 @@ def pages_done(stack: Stack, job_id: str) -> int:
 
 
 def assert_one_end(stack: Stack) -> None:
-    """Check that the only job of the stack ended once, well, and was charged once."""
+    """Check that the only job of the stack ended once, well, and was charged and sealed once."""
     ends = stack.rows("SELECT type FROM job_events WHERE type NOT IN ('job.queued', 'job.processing')")
     assert ends == [{"type": "job.completed"}]
     assert len(stack.rows("SELECT FROM usage_records")) == 1
+    assert len(stack.rows("SELECT FROM bundles")) == 1
 
 
 def test_kill_9_of_the_worker_costs_no_page_that_was_done(stack: Stack) -> None:
