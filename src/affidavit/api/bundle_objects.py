@@ -244,7 +244,9 @@ class BundleDiff(Answer):
     same_source: Annotated[bool, Field(description="Whether both were made of the same bytes.")]
     same_text: Annotated[bool, Field(description="Whether the text of the document came out the same.")]
     fields: list[FieldChange]
-    members: Annotated[list[MemberChange], Field(description="All that is no field; `usage` is left out.")]
+    members: Annotated[
+        list[MemberChange], Field(description="All that is no field; `usage` and `review` are left out.")
+    ]
     unchanged_fields: int
     truncated: Annotated[bool, Field(description="Whether there were more than 10,000 changes.")]
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 MAX_CHANGES: Final = 10_000  # of fields, and of other members
-_NOT_COMPARED: Final = {"usage"}  # what it cost says nothing of the document
+# What it cost says nothing of the document, and what a review changed is what is compared.
+_NOT_COMPARED: Final = {"usage", "review"}
 _MISSING: Final = object()
 _PLACE: Final = ("page", "box", "words", "quote")
 
