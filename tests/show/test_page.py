@@ -71,7 +71,7 @@ def test_outlines_stand_where_the_cited_words_do() -> None:
         if "x" in each
     ]
     assert svg["aria-label"] == "Cited words on page 1"
-    assert {"x": x0 - 1.5, "y": y0 - 1.5, "width": x1 - x0 + 3, "height": y1 - y0 + 3} in rects
+    assert {"x": x0 - 0.75, "y": y0 - 0.75, "width": x1 - x0 + 1.5, "height": y1 - y0 + 1.5} in rects
 
 
 def test_a_good_bundle_shows_values_checks_hashes_and_limits() -> None:

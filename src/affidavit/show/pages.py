@@ -12,7 +12,8 @@ from affidavit.show.exhibit import Exhibit, PlacedWord, Sheet, image_name
 from affidavit.show.html import Html, join, shortened, tag
 from affidavit.show.verdict import caution
 
-MARGIN: Final = 1.5  # page units between a word and its outline
+MARGIN: Final = 1 / 400  # of the width of a page, between a word and its outline
+MACHINE, REVIEW = "c", "r"  # what ids of citations begin with
 MAX_WORDS: Final = 5_000  # drawn on a page that has no image
 SOURCES: Final = {
     "native": "text of the file",
@@ -98,7 +99,10 @@ def _overlay(leaf: Leaf, sheet: Sheet, broken: Collection[str], *, draws_words: 
     return tag(
         "svg",
         join(map(_drawn, list(leaf.words.values())[:MAX_WORDS])) if draws_words else "",
-        *(_outline(each, of, leaf.words, is_broken=each.id in broken) for each, of in ordered),
+        *(
+            _outline(each, of, leaf, sheet.width * MARGIN, is_broken=each.id in broken)
+            for each, of in ordered
+        ),
         viewBox=f"0 0 {sheet.width:g} {sheet.height:g}",
         class_="drawn" if draws_words else None,
         role="group",
@@ -107,8 +111,8 @@ def _overlay(leaf: Leaf, sheet: Sheet, broken: Collection[str], *, draws_words: 
     )
 
 
-def _outline(cited: Cited, of: str, words: Mapping[str, PlacedWord], *, is_broken: bool) -> Html:
-    standing = [words[word].box for word in cited.words if word in words]
+def _outline(cited: Cited, of: str, leaf: Leaf, margin: float, *, is_broken: bool) -> Html:
+    standing = [leaf.words[word].box for word in cited.words if word in leaf.words]
     boxes = list(merged(standing)) or ([cited.box] if cited.box else [])
     if not boxes:
         return Html()
@@ -116,32 +120,34 @@ def _outline(cited: Cited, of: str, words: Mapping[str, PlacedWord], *, is_broke
     return tag(
         "a",
         tag("title", said),
-        *map(_rect, boxes),
+        *(_rect(box, margin) for box in boxes),
         href=f"#{cited.id}",
         id=f"o-{cited.id}",
         aria_label=said,
         data_cited="",
-        class_=_kind(cited, is_broken=is_broken),
+        class_=_kind(cited, leaf, is_broken=is_broken),
     )
 
 
-def _kind(cited: Cited, *, is_broken: bool) -> str | None:
+def _kind(cited: Cited, leaf: Leaf, *, is_broken: bool) -> str | None:
     if is_broken:
         return "bad"
+    if cited.id.startswith(MACHINE) and any(each.id.startswith(REVIEW) for each, _ in leaf.cited):
+        return "before"  # most places are cited by both, and once is enough to see
     if not cited.words:
         return "hand"
     return "fuzzy" if cited.match == "fuzzy" else None
 
 
-def _rect(box: Box) -> Html:
+def _rect(box: Box, margin: float) -> Html:
     x0, y0, x1, y1 = box
     return tag(
         "rect",
-        x=f"{x0 - MARGIN:.2f}",
-        y=f"{y0 - MARGIN:.2f}",
-        width=f"{x1 - x0 + 2 * MARGIN:.2f}",
-        height=f"{y1 - y0 + 2 * MARGIN:.2f}",
-        rx="1.5",
+        x=f"{x0 - margin:.2f}",
+        y=f"{y0 - margin:.2f}",
+        width=f"{x1 - x0 + 2 * margin:.2f}",
+        height=f"{y1 - y0 + 2 * margin:.2f}",
+        rx=f"{margin:.2f}",
     )
 
 

@@ -66,7 +66,7 @@ class Values:
             notes.append(tag("p", "No place in the document was found for this value.", class_="note doubt"))
         return tag(
             "article",
-            tag("h4", shortened(name, MAX_TEXT), title=shortened(path, MAX_TEXT)),
+            tag("h3", shortened(name, MAX_TEXT), title=shortened(path, MAX_TEXT)),
             tag("p", _scalar(value), class_="value" if value is not None else "value nothing", dir="auto"),
             _confidence(confidence) if value is not None else "",
             *notes,
@@ -155,7 +155,7 @@ class Values:
             inner = self.fields(member)
         else:
             inner = self._any(member, title, depth + 1)
-        is_short = not isinstance(member, dict | list | Cited)
+        is_short = not isinstance(member, dict | Cited) and not _has_parts(member)
         kind = "short telling" if key in TELLING else "short" if is_short else None
         return tag("div", tag("dt", _words(key)), tag("dd", inner), class_=kind)
 
@@ -182,6 +182,10 @@ def _title(value: Any, otherwise: str) -> str:
             if isinstance(value.get(key), str) and value[key]:
                 return shortened(value[key], 80)
     return otherwise
+
+
+def _has_parts(value: Any) -> bool:
+    return isinstance(value, list) and any(isinstance(each, dict | list | Cited) for each in value)
 
 
 def _is_empty(value: Any) -> bool:

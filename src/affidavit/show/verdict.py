@@ -58,7 +58,12 @@ def banner(report: Report) -> Html:
     return tag(
         "div",
         tag("span", MARKS[status], class_="mark", aria_hidden="true"),
-        tag("div", tag("p", tag("strong", _headline(report)), " ", _advice(report)), _reasons(report)),
+        tag(
+            "div",
+            tag("p", tag("strong", _headline(report)), " ", _advice(report)),
+            _reasons(report),
+            _glance(report),
+        ),
         class_="verdict",
         role="alert" if status is Status.FAILED else "status",
     )
@@ -110,6 +115,33 @@ def _advice(report: Report) -> str:
         case Status.FAILED:
             failed = sum(check.status is Status.FAILED for check in report.checks)
             return f"{'One check' if failed == 1 else f'{failed:,} checks'} failed."
+
+
+def _glance(report: Report) -> Html:
+    """Return the signature, the log, the timestamp and the quotes in a line, unless the bundle is broken."""
+    if report.verdict is Status.FAILED:
+        return Html()
+    key = str(report.subject.get("key_id", ""))
+    found = [each for each in report.checks if each.name == "citation" and each.status is Status.PASSED]
+    quotes = [each for each in found if each.entry]  # without one, it says that nothing is cited
+    said = [
+        _state(report, "signature", f"signed with the key {key[:8]}…"),
+        _state(report, "log", "in the log"),
+        _state(report, "timestamp", "timestamped"),
+        *([_found_again(len(quotes))] if quotes else []),
+    ]
+    return tag("p", " · ".join(said), class_="glance")
+
+
+def _found_again(quotes: int) -> str:
+    return "1 quote found again" if quotes == 1 else f"{quotes:,} quotes found again"
+
+
+def _state(report: Report, name: str, passed: str) -> str:
+    if report.has_passed(name):
+        return passed
+    is_absent = any(check.name == name and check.code == ABSENT for check in report.checks)
+    return f"no {name}" if is_absent else f"{name} not checked"
 
 
 def _reasons(report: Report) -> Html:
