@@ -193,6 +193,7 @@ def test_line_of_another_shape_is_no_chunk(changes: dict[str, Any]) -> None:
         (b"\n" + line(), "CHUNK_INVALID"),
         (line().replace(b"\n", b"\r\n").replace(b'"page"', b'"PAGE"'), "CHUNK_INVALID"),
         (line().replace(b"0.5", b"1e999"), "CHUNK_INVALID"),
+        (line().replace(b"Invoice", b"\\ud800"), "CHUNK_INVALID"),
         (line(page=2) + line(words=[]), "CHUNK_INVALID"),
         (line() + line(), "CHUNK_INVALID"),
         (line(text="Invoic"), "CHUNK_TEXT_WRONG"),
@@ -201,10 +202,16 @@ def test_line_of_another_shape_is_no_chunk(changes: dict[str, Any]) -> None:
         (b" " * (chunk.MAX_LINE_BYTES + 1), "TOO_LARGE"),
         (b'{"a":[' + b"[]," * 2_000_000 + b"0]}\n", "TOO_LARGE"),
     ],
-    ids=range(11),
+    ids=range(12),
 )
 def test_chunks_that_do_not_hold_together_are_refused(data: bytes, code: str) -> None:
     assert chunk_refusal(data) == code
+
+
+def test_character_that_is_spelled_as_two_halves_is_one() -> None:
+    assert gathered(
+        line(words=[["p1.w0", "SPELLED", [0.5, 1, 2, 3]]]).replace(b"SPELLED", b"\\ud83e\\uddfe")
+    ).count
 
 
 def test_refusal_names_the_line() -> None:

@@ -26,14 +26,17 @@ def canonical(value: object) -> bytes:
         raise JsonError("It holds a value that the format does not have.") from unfit
 
 
-def load(data: bytes) -> Any:
-    """Return the value of JSON: no key twice, no NaN, no half characters, no size or depth beyond reason."""
-    if data.count(b",") + data.count(b"[") + data.count(b"{") > MAX_VALUES:
+def load(data: bytes, *, floats_as_spelled: bool = False) -> Any:
+    """Return the value of JSON: no key twice, no NaN, no half characters, no size or depth beyond reason.
+
+    Half of the time goes into making floats. They can be left as they are spelled, as `bytes`.
+    """
+    if len(data) > MAX_VALUES and data.count(b",") + data.count(b"[") + data.count(b"{") > MAX_VALUES:
         raise JsonTooLarge(f"It holds more than {MAX_VALUES:,} values.")
     try:
-        value = _DECODER.decode(data.decode())
+        value = (_SPELLED if floats_as_spelled else _DECODER).decode(data.decode())
         if b"\\u" in data:  # may have spelled half a character
-            json.dumps(value, ensure_ascii=False).encode()
+            json.dumps(value, ensure_ascii=False, default=bytes.decode).encode()
     except UnicodeError as wrong:
         raise JsonError("It is not UTF-8, or holds half a character.") from wrong
     except RecursionError as wrong:
@@ -81,3 +84,4 @@ def _refuse(_constant: str) -> NoReturn:
 
 
 _DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse)
+_SPELLED = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_refuse, parse_float=str.encode)

@@ -14,7 +14,6 @@ from affidavit.bundle.canonical import JsonError, JsonTooLarge, load
 
 MAX_LINE_BYTES = 16 << 20
 LARGEST = 2**53  # no box comes near; what is beyond may be infinite to a reader
-_NUMBER = {int, float}
 _MEMBERS = {"block", "page", "range", "text", "words"}
 
 Range = tuple[int, int]  # code points of document.md, end exclusive
@@ -78,7 +77,7 @@ def gather(blocks: Iterable[bytes], markdown: str, wanted: Collection[str]) -> C
     page = 1
     for number, line in enumerate(lines(blocks), 1):
         try:
-            chunk = parse(line)
+            chunk = parse(line, floats_as_spelled=True)
             _compare(chunk, page, markdown)
             for word in chunk.words if not chunk.names.isdisjoint(wanted) else ():
                 _keep(word, chunk, wanted, words)
@@ -89,10 +88,13 @@ def gather(blocks: Iterable[bytes], markdown: str, wanted: Collection[str]) -> C
     return Chunks(frontier.size, frontier.root().hex(), words)
 
 
-def parse(line: bytes) -> Chunk:
-    """Return the chunk of a line. Raise `ChunkError` unless it has exactly the members of one."""
+def parse(line: bytes, *, floats_as_spelled: bool = False) -> Chunk:
+    """Return the chunk of a line. Raise `ChunkError` unless it has exactly the members of one.
+
+    See `canonical.load` for `floats_as_spelled`.
+    """
     try:
-        value = load(line)
+        value = load(line, floats_as_spelled=floats_as_spelled)
     except JsonTooLarge as large:
         raise ChunkError("TOO_LARGE", str(large)) from large
     except JsonError as wrong:
@@ -115,24 +117,25 @@ def _range(value: object, block: str | None) -> Range | None:
 
 
 def _names(words: object) -> set[str]:
-    if not isinstance(words, list) or not _are_words(words):
-        raise ChunkError("CHUNK_INVALID", "Its words are not each an id, a text and a box.")
-    if len(names := {word[0] for word in words}) != len(words):
-        raise ChunkError("CHUNK_INVALID", "It has a word twice.")
-    return names
-
-
-def _are_words(words: list[Any]) -> bool:
-    """Tell whether all are words, in one pass that unpacks them: there are hundreds of thousands."""
+    """Return the ids of words, which are checked in the same pass: there are hundreds of thousands."""
+    if not isinstance(words, list):
+        raise ChunkError("CHUNK_INVALID", "It has no list of words.")
+    is_number = {int, float, bytes}.__contains__
     try:
-        return all(
-            type(name) is type(text) is str
-            and {type(x0), type(y0), type(x1), type(y1)} <= _NUMBER
-            and -LARGEST < x0 < LARGEST > x1 > -LARGEST < y0 < LARGEST > y1 > -LARGEST
+        names = {
+            name
             for name, text, (x0, y0, x1, y1) in words
-        )
-    except (TypeError, ValueError):
-        return False
+            if type(name) is type(text) is str
+            and is_number(type(x0))
+            and is_number(type(y0))
+            and is_number(type(x1))
+            and is_number(type(y1))
+        }
+    except (TypeError, ValueError):  # what cannot be unpacked
+        names = set()
+    if len(names) != len(words):
+        raise ChunkError("CHUNK_INVALID", "It has a word twice, or one that is not an id, a text and a box.")
+    return names
 
 
 def _compare(chunk: Chunk, page: int, markdown: str) -> None:
@@ -150,4 +153,11 @@ def _keep(word: list[Any], chunk: Chunk, wanted: Collection[str], words: dict[st
     if name in words:
         raise ChunkError("CHUNK_INVALID", f"The word {name} stands in two chunks.")
     if name in wanted:
-        words[name] = PlacedWord(text, box, chunk.page, chunk.range)
+        words[name] = PlacedWord(text, [_side(side) for side in box], chunk.page, chunk.range)
+
+
+def _side(spelled: float | bytes) -> float:
+    side = float(spelled) if isinstance(spelled, bytes) or abs(spelled) < LARGEST else LARGEST
+    if not -LARGEST < side < LARGEST:
+        raise ChunkError("CHUNK_INVALID", "It has a word with a box beyond all pages.")
+    return side
