@@ -21,7 +21,8 @@ RUN if [ -n "$TESSERACT_LANGUAGES" ]; then \
       && rm -rf /var/lib/apt/lists/*; \
     fi
 RUN useradd --uid 10001 --user-group --no-create-home --home-dir /data affidavit \
-    && install -d -o affidavit -g affidavit -m 0750 /data
+    && install -d -o affidavit -g affidavit -m 0750 /data \
+    && install -d -o affidavit -g affidavit -m 0700 /keys
 COPY --from=build /opt/affidavit /opt/affidavit
 ENV PATH=/opt/affidavit/bin:$PATH \
     PYTHONUNBUFFERED=1 \

@@ -90,12 +90,12 @@ def test_health_checks_ask_paths_that_are_served_on_the_port_that_is_listened_on
     assert all(mapping.endswith(f":{port}") for mapping in api["ports"])
 
 
-def test_api_and_worker_share_the_folder_of_the_blobs_and_only_volumes_that_exist_are_used() -> None:
+def test_api_and_worker_share_blobs_and_keys_and_only_volumes_that_exist_are_used() -> None:
     mounts = {name: service["volumes"] for name, service in OWN.items()}
     assert mounts["api"] == mounts["worker"]
-    assert [mount.split(":")[1] for mount in mounts["api"]] == [
-        OWN["api"]["environment"]["AFFIDAVIT_DATA_DIR"]
-    ]
+    folders = [OWN["api"]["environment"][f"AFFIDAVIT_{name}_DIR"] for name in ("DATA", "SIGNING_KEY")]
+    assert [mount.split(":")[1] for mount in mounts["api"]] == folders
+    assert all(f"-g affidavit -m 07{mode}" in DOCKERFILE for mode in ("50 /data", "00 /keys"))
     used = {mount.split(":")[0] for service in COMPOSE["services"].values() for mount in service["volumes"]}
     assert used == set(COMPOSE["volumes"])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,16 +31,17 @@ async def examine(url: str, folder: Path, data_dir: Path) -> list[Finding]:
 
 
 def _file(path: Path) -> Iterator[Finding]:
-    for what, shown in ((path, path.name), (path.parent, "its folder")):
-        mode = stat.S_IMODE(what.stat().st_mode)
-        is_private = not mode & (stat.S_IRWXG | stat.S_IRWXO)
-        only = "600" if what is path else "700"
-        yield judged(
-            PART,
-            f"{shown} has mode {mode:o}",
-            is_well=is_private,
-            remedy=f"Whoever reads the key can sign in your name: chmod {only} {what}",
-        )
+    """Look at modes. A mounted secret belongs to root, and we are in its group: that must be so."""
+    status, folder = path.stat(), path.parent.stat()
+    mode = stat.S_IMODE(status.st_mode)
+    is_shared = bool(mode & stat.S_IRWXG) and status.st_uid == os.geteuid()
+    remedy = f"Whoever reads the key can sign in your name: chmod 600 {path}"
+    yield judged(PART, f"{path.name} has mode {mode:o}", is_well=not is_shared, remedy=remedy)
+    mode = stat.S_IMODE(folder.st_mode)
+    is_fixed = bool(os.statvfs(path.parent).f_flag & os.ST_RDONLY)
+    is_open = bool(mode & (stat.S_IWGRP | stat.S_IWOTH)) and not is_fixed
+    remedy = f"Whoever writes there can put a key in its place: chmod 700 {path.parent}"
+    yield judged(PART, f"the folder of the keys has mode {mode:o}", is_well=not is_open, remedy=remedy)
 
 
 def _place(folder: Path, data_dir: Path) -> Iterator[Finding]:
@@ -55,6 +57,8 @@ async def _standing(url: str, key: SigningKey) -> Finding:
     finally:
         await db.close()
     shown = f"key {key.key_id[:16]}…"
+    if not known:
+        return ok(PART, f"{shown} is there; API or worker publishes it at the first start")
     if key.key_id not in known:
         return warn(PART, f"{shown} is not published", "Start API or worker here: they publish it first.")
     standing = state(known[key.key_id])

@@ -175,6 +175,8 @@ def _read(path: Path, number: int) -> SigningKey:
         content = file.read(MAX_BYTES)
     if status.st_mode & OTHERS_MAY:
         raise KeyringUnusable(f"{path} is open to other users. Make it yours alone: chmod 600 {path}")
+    if os.geteuid() not in {0, status.st_uid} and status.st_uid != 0:
+        raise KeyringUnusable(f"{path} belongs to another user, who could have put it there. Take it over.")
     try:
         private = load_pem_private_key(content, password=None)
     except (ValueError, TypeError, UnsupportedAlgorithm):

@@ -65,6 +65,9 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 {{- else -}}
 {{- $_ := set $own "AFFIDAVIT_BLOB_URL" "file:///blobs" -}}
 {{- end -}}
+{{- if .root.Values.signing.existingSecret -}}
+{{- $_ := set $own "AFFIDAVIT_SIGNING_KEY_DIR" "/signing-keys" -}}
+{{- end -}}
 {{- range $name, $value := mergeOverwrite (deepCopy .root.Values.settings) $own }}
 - name: {{ $name }}
   value: {{ $value | quote }}
@@ -99,6 +102,9 @@ capabilities:
 {{- if not .Values.storage.blobUrl }}
 - { name: blobs, mountPath: /blobs }
 {{- end }}
+{{- if .Values.signing.existingSecret }}
+- { name: signing-keys, mountPath: /signing-keys, readOnly: true }
+{{- end }}
 {{- end -}}
 
 {{- define "affidavit.volumes" -}}
@@ -109,6 +115,10 @@ capabilities:
 {{- if not .Values.storage.blobUrl }}
 - name: blobs
   persistentVolumeClaim: { claimName: {{ include "affidavit.claim" . }} }
+{{- end }}
+{{- if .Values.signing.existingSecret }}
+- name: signing-keys
+  secret: { secretName: {{ .Values.signing.existingSecret }}, defaultMode: 0440 } # for the pod's group
 {{- end }}
 {{- end -}}
 
