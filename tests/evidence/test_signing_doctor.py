@@ -20,15 +20,18 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "keys"
 
 
+def set_modes(modes: dict[Path, int]) -> None:
+    for path, mode in modes.items():
+        path.chmod(mode)
+
+
 async def findings(database_url: str, folder: Path, data_dir: Path | None = None) -> dict[str, Finding]:
     found = await examine(as_service(database_url), folder, data_dir or folder.parent)
     assert {each.part for each in found} == {"signing"}
     return {each.what: each for each in found}
 
 
-async def test_a_key_that_is_kept_and_published_is_well(
-    db: Database, database_url: str, folder: Path
-) -> None:
+async def test_a_key_that_is_published_is_well(db: Database, database_url: str, folder: Path) -> None:
     key = await open_keyring(db, Keyring(folder))
 
     found = await findings(database_url, folder)
@@ -44,7 +47,16 @@ async def test_no_key_yet_is_well_and_none_is_made(database_url: str, folder: Pa
     assert not Keyring(folder).peek()
 
 
-async def test_a_key_that_is_not_published_is_a_warning(database_url: str, folder: Path) -> None:
+async def test_a_key_before_the_first_start_is_well(database_url: str, folder: Path) -> None:
+    Keyring(folder).current()
+
+    assert {each.level for each in (await findings(database_url, folder)).values()} == {Level.OK}
+
+
+async def test_a_key_that_is_not_published_is_a_warning(
+    db: Database, database_url: str, folder: Path
+) -> None:
+    await open_keyring(db, Keyring(folder.parent / "another machine's"))
     Keyring(folder).current()
 
     found = await findings(database_url, folder)
@@ -77,8 +89,7 @@ async def test_what_is_open_to_others_is_said_with_what_to_do(
     db: Database, database_url: str, folder: Path, key_mode: int, folder_mode: int, level: Level, words: str
 ) -> None:
     await open_keyring(db, Keyring(folder))
-    (folder / "0001.pem").chmod(key_mode)
-    folder.chmod(folder_mode)
+    set_modes({folder / "0001.pem": key_mode, folder: folder_mode})
 
     found = await findings(database_url, folder)
 
