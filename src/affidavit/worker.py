@@ -26,6 +26,8 @@ from affidavit.engine.spec import Limits
 from affidavit.engine.versions import reading_versions
 from affidavit.evidence import log as evidence_log
 from affidavit.evidence import signing_keys
+from affidavit.evidence.log_memory import LogMemory
+from affidavit.evidence.log_tree import LogDamaged
 from affidavit.evidence.timestamping import Timestamper, read_roots
 from affidavit.infra import isolation, metrics, tracing
 from affidavit.infra.authority import Authority
@@ -183,7 +185,13 @@ class Worker:
     async def _append_to_log(self) -> None:
         keys = self._shop.keyring
         is_timestamped = self._timestamper is not None
-        await evidence_log.append_due(self._shop.db, keys.current, timestamped=is_timestamped)
+        memory = LogMemory(keys.folder)
+        try:
+            await evidence_log.append_due(self._shop.db, keys.current, memory, timestamped=is_timestamped)
+        except LogDamaged as damaged:
+            log.error("log.refused", reason=str(damaged))  # noqa: TRY400 - the reason says where
+            await asyncio.sleep(PATROL_SECONDS)  # somebody has to look at it; a line a second helps nobody
+            raise
 
     def _timestamping(self) -> list[Coroutine[Any, Any, None]]:
         if self._timestamper is None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import asyncpg
 import pytest
 
 from affidavit.bundle import merkle
+from affidavit.bundle.checkpoint import Checkpoint, sign
 from affidavit.bundle.log_proof import read_log_proof
 from affidavit.evidence import log, log_tree
+from affidavit.evidence.log_memory import LogMemory
 from affidavit.evidence.log_tree import LogDamaged
 from affidavit.infra.db import SYSTEM, Database
 from affidavit.infra.keyring import SigningKey
@@ -257,6 +260,45 @@ async def test_the_database_lets_nobody_rewrite_the_log(db: Database, rows: Rows
         await rows.run(statement)
 
     assert await rows.judge(KEY) == 2
+
+
+async def test_a_database_older_than_what_was_signed_is_not_gone_on_with(
+    db: Database, rows: Rows, tmp_path: Path
+) -> None:
+    memory = LogMemory(tmp_path)
+    await rows.seal("a", "b", "c")
+    await log.append_due(db, lambda: KEY, memory)
+    for table in ("log_entries WHERE n > 0", "log_nodes WHERE n > 0 OR level > 0", "log_checkpoints"):
+        await rows.force(f"DELETE FROM {table}")  # as an older copy has it
+    await rows.force("UPDATE bundles SET log_index = NULL WHERE log_index > 0")
+    root = merkle.leaf_hash(manifest_hash("a")).hex()
+    await rows.force(f"INSERT INTO log_checkpoints (size, root, note) VALUES (1, '\\x{root}', '')")
+
+    with pytest.raises(LogDamaged, match="a longer log was signed here"):
+        await log.append_due(db, lambda: KEY, memory)
+
+    memory.file.unlink()  # somebody has decided so
+    assert await log.append_due(db, lambda: KEY, memory) == 2
+
+
+async def test_another_log_of_the_same_keys_is_begun(db: Database, rows: Rows, tmp_path: Path) -> None:
+    memory = LogMemory(tmp_path)
+    memory.keep(sign(Checkpoint("example.com/log/of-before", 9, bytes(32)), KEY.public[-32:], KEY))
+    await rows.seal("a")
+
+    assert await log.append_due(db, lambda: KEY, memory) == 1
+
+    assert memory.recall() == Checkpoint(ORIGIN, 1, merkle.leaf_hash(manifest_hash("a")))
+
+
+async def test_a_folder_that_cannot_be_written_remembers_nothing(
+    db: Database, rows: Rows, tmp_path: Path
+) -> None:
+    memory = LogMemory(tmp_path / "missing")
+    await rows.seal("a")
+
+    assert await log.append_due(db, lambda: KEY, memory) == 1
+    assert memory.recall() is None
 
 
 async def test_the_first_name_of_a_log_stays(db: Database, rows: Rows, database_url: str) -> None:

@@ -6,6 +6,7 @@ a process that dies leaves nothing half done, and nobody but the tables knows ho
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import secrets
 from collections.abc import Callable, Mapping, Sequence
@@ -23,6 +24,7 @@ from affidavit.bundle.envelope import Signer
 from affidavit.bundle.merkle import Frontier, leaf_hash
 from affidavit.evidence import log_tree
 from affidavit.evidence.events import BundleEventType, note
+from affidavit.evidence.log_memory import LogMemory
 from affidavit.evidence.log_tree import LogDamaged
 from affidavit.evidence.models import Installation, LogCheckpoint
 from affidavit.infra.db import SYSTEM, Database
@@ -79,9 +81,10 @@ class LogSigner(Signer, Protocol):
 
 @dataclass(slots=True)
 class _Growth:
-    """What one transaction adds to the tree."""
+    """What one transaction adds to the tree, and the checkpoint over it."""
 
     tree: Frontier
+    note: str | None = None
     entries: dict[int, bytes] = field(default_factory=dict)
     nodes: list[tuple[int, int, bytes]] = field(default_factory=list)
 
@@ -115,19 +118,28 @@ async def origin(db: Database, proposed: str) -> str:
     return found
 
 
-async def append_due(db: Database, signer: Callable[[], LogSigner], *, timestamped: bool = False) -> int:
+async def append_due(
+    db: Database,
+    signer: Callable[[], LogSigner],
+    memory: LogMemory | None = None,
+    *,
+    timestamped: bool = False,
+) -> int:
     """Append what is not in the log yet, and return how many entries that were.
 
-    Returns 0 when another process is at it. `timestamped` says whether an authority is to be asked for a
-    timestamp of what was appended. Raises LogDamaged.
+    Returns 0 when another process is at it. `memory` is of what was signed before; `timestamped` says whether
+    an authority is to be asked for a timestamp of what was appended. Raises LogDamaged.
     """
     total = 0
     for _ in range(ROUNDS):
         key = signer()  # before the transaction: it may read a file
+        known = None if memory is None else await asyncio.to_thread(memory.recall)
         async with db.begin(SYSTEM) as session:
-            appended = await _append(session, key, timestamped=timestamped)
-        total += appended
-        if appended < BATCH:
+            growth = await _append(session, key, known, timestamped=timestamped)
+        if memory is not None and growth.note is not None:
+            await asyncio.to_thread(memory.keep, growth.note)
+        total += len(growth.entries)
+        if len(growth.entries) < BATCH:
             break
     if total:
         log.info("log.appended", count=total)
@@ -138,13 +150,17 @@ async def _name(session: AsyncSession) -> str | None:
     return await session.scalar(select(Installation.log_origin))
 
 
-async def _append(session: AsyncSession, key: LogSigner, *, timestamped: bool) -> int:
+async def _append(
+    session: AsyncSession, key: LogSigner, known: Checkpoint | None, *, timestamped: bool
+) -> _Growth:
     if not await session.scalar(_TAKE_LOCK, {"lock": LOCK}):
-        return 0
+        return _Growth(Frontier())
     name = await _name(session)
     if name is None:
         raise LogDamaged("the log has no name")
     last = await log_tree.newest(session)
+    if known is not None and known.origin == name:
+        await _require_continues(session, known, 0 if last is None else last.size)
     growth = _Growth(await _signed_tree(session, last))
     bundles = await _place_bundles(session, growth, timestamped=timestamped)
     tombstones = await _place_tombstones(session, growth, BATCH - len(bundles))
@@ -154,7 +170,15 @@ async def _append(session: AsyncSession, key: LogSigner, *, timestamped: bool) -
         for bundle_id, index in placed.items():
             detail = {"index": index, "of": "tombstone" if is_tombstone else "manifest"}
             await note(session, bundle_id, BundleEventType.LOGGED, detail=detail)
-    return len(growth.entries)
+    return growth
+
+
+async def _require_continues(session: AsyncSession, known: Checkpoint, size: int) -> None:
+    if size < known.size or await log_tree.root(session, known.size) != known.root:
+        raise LogDamaged(
+            f"a longer log was signed here, of {known.size} entries: the database is older than that, or "
+            "another one. docs/operations.md says what to do after a restore"
+        )
 
 
 async def _signed_tree(session: AsyncSession, last: LogCheckpoint | None) -> Frontier:
@@ -192,8 +216,8 @@ async def _write(session: AsyncSession, growth: _Growth, name: str, key: LogSign
         await session.execute(_ADD_ENTRIES, columns)
         await session.execute(_ADD_NODES, _columns(growth.nodes))
     checkpoint = Checkpoint(name, growth.tree.size, growth.tree.root())
-    signed = sign(checkpoint, key.public[-PUBLIC_KEY_BYTES:], key)
-    given = {"size": checkpoint.size, "root": checkpoint.root, "note": signed}
+    growth.note = sign(checkpoint, key.public[-PUBLIC_KEY_BYTES:], key)
+    given = {"size": checkpoint.size, "root": checkpoint.root, "note": growth.note}
     await session.execute(_ADD_CHECKPOINT, given)
 
 
