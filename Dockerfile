@@ -6,10 +6,10 @@ RUN pip install --no-cache-dir 'uv>=0.9,<1'
 WORKDIR /src
 COPY pyproject.toml uv.lock README.md LICENSE ./
 # The dependencies first: they change less often than the code.
-RUN uv sync --frozen --no-install-project --extra server --extra ocr-neural --extra s3 --extra otel
+RUN uv sync --frozen --no-install-project --extra server --extra ocr-neural --extra s3 --extra otel --extra timestamp
 COPY src src
 COPY migrations migrations
-RUN uv sync --frozen --no-editable --extra server --extra ocr-neural --extra s3 --extra otel
+RUN uv sync --frozen --no-editable --extra server --extra ocr-neural --extra s3 --extra otel --extra timestamp
 
 FROM python:3.12-slim
 # Tesseract with English and German is among the dependencies; these are further languages for it.
