@@ -23,8 +23,9 @@ EXIT = {Status.PASSED: 0, Status.FAILED: 1, Status.NOT_CHECKED: 3}
 
 _MARKS = {Status.PASSED: "ok", Status.FAILED: "FAILED", Status.NOT_CHECKED: "-"}
 _MANY = {"artifact", "citation"}  # of these, only what is not in order is printed one by one
+_SEALED = "Everything is as it was sealed."
+_STATED = "The signature is right: this is what its holder has stated."
 _VERDICTS = {
-    Status.PASSED: "Everything is as it was sealed.",
     Status.FAILED: "Something is wrong: do not rely on it.",
     Status.NOT_CHECKED: "Nothing is wrong as far as it was checked, but not everything could be.",
 }
@@ -111,7 +112,7 @@ def _lines(report: Report) -> Iterator[str]:
             shown.add(check.name)
             yield f"{_MARKS[check.status]:<7} {check.name:<10} {passed[check.name]:,}"
     yield ""
-    yield _VERDICTS[report.verdict]
+    yield _VERDICTS.get(report.verdict) or (_SEALED if report.has("container") else _STATED)
     yield ""
     yield "What this does not show:"
     for sentence in report.not_proven:

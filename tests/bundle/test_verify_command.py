@@ -128,7 +128,10 @@ def test_tombstone_verifies_by_itself(folder: Path, capsys: pytest.CaptureFixtur
     )
     (folder / "tombstone.json").write_bytes(making.envelope(making.rfc8785.dumps(statement), KEY))
     assert verify(folder, key(folder), file="tombstone.json") == 0
-    assert "ev_1" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "ev_1" in said
+    assert "That the bytes are gone" in said
+    assert "sealed" not in said
     assert verify(folder, key(folder, "stranger.pem"), file="tombstone.json") == 1
 
 
@@ -175,3 +178,19 @@ def test_verifying_imports_nothing_but_cryptography(folder: Path) -> None:
     command = [sys.executable, "-c", code, "verify", str(folder / "bundle.zip"), key(folder)]
     said = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
     assert said.splitlines()[-1] == "[]"
+
+
+def test_receipt_tells_the_api_key_and_the_signing_key_apart(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    predicate = {"bundle_id": "ev_1", "key_id": "key_api", "type": "x", "manifest_sha256": "y"}
+    statement = making.statement("urn:affidavit:receipt:1", "ab" * 32, predicate)
+    (folder / "receipt.json").write_bytes(making.envelope(making.rfc8785.dumps(statement), KEY))
+    assert verify(folder, key(folder), "--json", file="receipt.json") == 0
+    assert report(capsys)["subject"] == {
+        "bundle_id": "ev_1",
+        "key_id": "key_api",
+        "type": "urn:affidavit:receipt:1",
+        "manifest_sha256": "ab" * 32,
+        "signing_key_id": making.key_id(KEY),
+    }

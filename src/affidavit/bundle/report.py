@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from affidavit.bundle.envelope import RECEIPT, TOMBSTONE
+
 
 class Status(StrEnum):
     """How a check ended. The three are also what a verification as a whole can come to."""
@@ -20,14 +22,28 @@ ABSENT = "ABSENT"
 PLACED_BY_HAND = "PLACED_BY_HAND"
 _NOTHING_TO_CHECK = {ABSENT, PLACED_BY_HAND}
 
+_WHOSE_KEY = "Whose key it is: that is known from where you took the key."
+_WHEN = "When it was signed: without a trusted timestamp, it is the clock of who signed that says so."
 NOT_PROVEN = (
     "That the source is genuine or that what it says is true: a forged document is sealed like any other.",
     "That values were read or understood rightly: only that the words they cite stand where it says.",
     "That the images of pages, document.json and the text say the same: they are bound, not compared.",
     "Who handed the document in, or that nothing else was handed in.",
-    "Whose key it is: that is known from where you took the key.",
+    _WHOSE_KEY,
 )
-NOT_PROVEN_TIME = "When it was sealed: without a trusted timestamp, sealed_at is the clock of who signed."
+_NOT_PROVEN_OF = {
+    TOMBSTONE: (
+        "That the bytes are gone: it is the word of who signed.",
+        "That nobody has a copy: downloads, backups and what was handed on are out of its reach.",
+        _WHOSE_KEY,
+    ),
+    RECEIPT: (
+        "That what it tells of was done as it tells: it is the word of who signed.",
+        "Who the person behind the key or the agent is: these are names that the caller gave.",
+        "That the bundle is what it was: verify the bundle itself.",
+        _WHOSE_KEY,
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +103,8 @@ class Report:
     @property
     def not_proven(self) -> tuple[str, ...]:
         """Return what even a verification that passed does not show."""
-        return NOT_PROVEN if self.has_passed("timestamp") else (*NOT_PROVEN, NOT_PROVEN_TIME)
+        sentences = _NOT_PROVEN_OF.get(self.subject.get("type", ""), NOT_PROVEN)
+        return sentences if self.has_passed("timestamp") else (*sentences, _WHEN)
 
     def to_json(self) -> Mapping[str, Any]:
         """Return the report as JSON has it."""

@@ -22,7 +22,7 @@ def check_seal(opened: Opened, keys: Keys) -> None:
     if found is None:
         report.not_checked("signature", "STATEMENT_WRONG", "There is no statement to check.", entry=ENVELOPE)
         return
-    report.subject["key_id"] = found.key_id
+    report.subject["signing_key_id"] = found.key_id
     _check_statement(opened, found.statement)
     _check_signature(report, found, keys, ENVELOPE)
 
@@ -39,7 +39,7 @@ def check_statement(data: bytes, keys: Keys) -> Report:
         **about.predicate,
         "type": about.predicate_type,
         "manifest_sha256": about.manifest_sha256,
-        "key_id": found.key_id,
+        "signing_key_id": found.key_id,
     }
     if about.predicate_type in {envelope.TOMBSTONE, envelope.RECEIPT}:
         report.passed("statement", about.predicate_type)

@@ -144,7 +144,7 @@ def _hashes(exhibit: Exhibit) -> Html:
         ("SHA-256 of the manifest", _hex(exhibit.manifest_sha256)),
         ("SHA-256 of the source", _hex(source.get("sha256"))),
         ("Merkle root of the text", _hex(chunks.get("root"))),
-        ("Signed with the key", _hex(exhibit.report.subject.get("key_id"))),
+        ("Signed with the key", _hex(exhibit.report.subject.get("signing_key_id"))),
         ("Job", _text(manifest.get("job_id"))),
         ("Follows", f"{_text(parent.get('bundle_id'))} ({_text(parent.get('relation'))})" if parent else ""),
         ("Submitted", spelled_time(times.get("submitted_at"))),

@@ -121,7 +121,7 @@ def _glance(report: Report) -> Html:
     """Return the signature, the log, the timestamp and the quotes in a line, unless the bundle is broken."""
     if report.verdict is Status.FAILED:
         return Html()
-    key = str(report.subject.get("key_id", ""))
+    key = str(report.subject.get("signing_key_id", ""))
     found = [each for each in report.checks if each.name == "citation" and each.status is Status.PASSED]
     quotes = [each for each in found if each.entry]  # without one, it says that nothing is cited
     said = [
