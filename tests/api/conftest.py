@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import secrets
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
+import pytest_asyncio
 import uvicorn
 import zstandard
 from fastapi import FastAPI
@@ -188,6 +190,29 @@ async def database_url(module_database_url: str) -> str:
 @pytest.fixture
 def settings(database_url: str, redis_url: str, tmp_path: Path) -> Settings:
     return settings_for(database_url, redis_url, tmp_path)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def house(
+    module_database_url: str, servers: Servers, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Api]:
+    """Serve one application to all tests of a module, which each take an environment of their own.
+
+    They have to share its event loop: `pytestmark = pytest.mark.asyncio(loop_scope="module")`.
+    """
+    folder = tmp_path_factory.mktemp("house")
+    async with served(settings_for(module_database_url, servers.redis_url, folder)) as api:
+        yield api
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def tenant(house: Api) -> Api:
+    return await house.as_key(secrets.token_hex(6))
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def neighbour(house: Api) -> Api:
+    return await house.as_key(secrets.token_hex(6))
 
 
 @pytest.fixture

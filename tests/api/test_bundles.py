@@ -15,16 +15,18 @@ from affidavit.evidence.manifest import Relation
 from tests.api.bundles import SOURCE, Sealer
 from tests.api.conftest import Api
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 
 @pytest.fixture
-def sealer(api: Api) -> Sealer:
-    return Sealer(api)
+def sealer(tenant: Api) -> Sealer:
+    return Sealer(tenant)
 
 
-async def test_bundle_says_what_was_sealed(api: Api, sealer: Sealer) -> None:
+async def test_bundle_says_what_was_sealed(tenant: Api, sealer: Sealer) -> None:
     sealed = await sealer.seal()
 
-    answer = await api.get(f"/v1/bundles/{sealed.contents.bundle_id}")
+    answer = await tenant.get(f"/v1/bundles/{sealed.contents.bundle_id}")
 
     assert answer.status_code == 200, answer.text
     bundle = answer.json()
@@ -42,12 +44,12 @@ async def test_bundle_says_what_was_sealed(api: Api, sealer: Sealer) -> None:
     assert bundle["followed_by"] == []
 
 
-async def test_bundle_names_what_follows_it(api: Api, sealer: Sealer) -> None:
+async def test_bundle_names_what_follows_it(tenant: Api, sealer: Sealer) -> None:
     first = await sealer.seal()
     second = await sealer.seal(parent=first, relation=Relation.REVIEW)
 
-    bundle = (await api.get(f"/v1/bundles/{first.contents.bundle_id}")).json()
-    follower = (await api.get(f"/v1/bundles/{second.contents.bundle_id}")).json()
+    bundle = (await tenant.get(f"/v1/bundles/{first.contents.bundle_id}")).json()
+    follower = (await tenant.get(f"/v1/bundles/{second.contents.bundle_id}")).json()
 
     assert [(each["id"], each["relation"]) for each in bundle["followed_by"]] == [
         (second.contents.bundle_id, "review")
@@ -55,55 +57,55 @@ async def test_bundle_names_what_follows_it(api: Api, sealer: Sealer) -> None:
     assert follower["parent_id"] == first.contents.bundle_id
 
 
-async def test_list_goes_by_pages_newest_first_and_by_job(api: Api, sealer: Sealer) -> None:
+async def test_list_goes_by_pages_newest_first_and_by_job(tenant: Api, sealer: Sealer) -> None:
     ids = [(await sealer.seal()).contents.bundle_id for _ in range(3)]
     of_job = await sealer.seal(job_id="job_00000000000000000000000000")
 
-    first = (await api.get("/v1/bundles?limit=2")).json()
-    second = (await api.get(f"/v1/bundles?limit=2&cursor={first['next_cursor']}")).json()
-    mine = (await api.get(f"/v1/bundles?job_id={of_job.contents.job_id}")).json()
+    first = (await tenant.get("/v1/bundles?limit=2")).json()
+    second = (await tenant.get(f"/v1/bundles?limit=2&cursor={first['next_cursor']}")).json()
+    mine = (await tenant.get(f"/v1/bundles?job_id={of_job.contents.job_id}")).json()
 
     listed = [each["id"] for each in first["items"] + second["items"]]
     assert listed == [of_job.contents.bundle_id, *reversed(ids)]
     assert second["next_cursor"] is None
     assert [each["id"] for each in mine["items"]] == [of_job.contents.bundle_id]
-    assert (await api.get("/v1/bundles?cursor=bm90aGluZw")).json()["code"] == "CURSOR_INVALID"
+    assert (await tenant.get("/v1/bundles?cursor=bm90aGluZw")).json()["code"] == "CURSOR_INVALID"
 
 
-async def test_manifest_and_envelope_are_byte_for_byte_what_was_signed(api: Api, sealer: Sealer) -> None:
+async def test_manifest_and_envelope_are_byte_for_byte_what_was_signed(tenant: Api, sealer: Sealer) -> None:
     sealed = await sealer.seal()
     path = f"/v1/bundles/{sealed.contents.bundle_id}"
 
-    manifest = await api.get(f"{path}/manifest")
-    envelope = await api.get(f"{path}/envelope")
+    manifest = await tenant.get(f"{path}/manifest")
+    envelope = await tenant.get(f"{path}/envelope")
 
     assert manifest.content == sealed.manifest
     assert manifest.headers["etag"] == f'"{sealed.manifest_sha256}"'
     assert envelope.content == sealed.envelope
-    again = await api.get(f"{path}/manifest", headers={"If-None-Match": manifest.headers["etag"]})
+    again = await tenant.get(f"{path}/manifest", headers={"If-None-Match": manifest.headers["etag"]})
     assert (again.status_code, again.content) == (304, b"")
 
 
-async def test_file_of_a_bundle_comes_as_it_was_sealed(api: Api, sealer: Sealer) -> None:
+async def test_file_of_a_bundle_comes_as_it_was_sealed(tenant: Api, sealer: Sealer) -> None:
     sealed = await sealer.seal()
     path = f"/v1/bundles/{sealed.contents.bundle_id}/artifacts"
 
-    source = await api.get(f"{path}/source/invoice.pdf")
-    extraction = await api.get(f"{path}/extraction.json")
+    source = await tenant.get(f"{path}/source/invoice.pdf")
+    extraction = await tenant.get(f"{path}/extraction.json")
 
     assert source.content == SOURCE
     assert "attachment" in source.headers["content-disposition"]
     assert source.headers["content-security-policy"].startswith("sandbox")
     assert extraction.json()["data"] == {"number": "4711", "total": 2290.45}
     assert extraction.headers["content-length"] == str(len(extraction.content))
-    assert (await api.get(f"{path}/source%2Finvoice.pdf")).content == SOURCE
-    assert (await api.get(f"{path}/nothing.json")).status_code == 404
+    assert (await tenant.get(f"{path}/source%2Finvoice.pdf")).content == SOURCE
+    assert (await tenant.get(f"{path}/nothing.json")).status_code == 404
 
 
-async def test_download_is_a_zip_of_exactly_the_promised_size(api: Api, sealer: Sealer) -> None:
+async def test_download_is_a_zip_of_exactly_the_promised_size(tenant: Api, sealer: Sealer) -> None:
     sealed = await sealer.seal(pages=3)
 
-    answer = await api.get(f"/v1/bundles/{sealed.contents.bundle_id}/download")
+    answer = await tenant.get(f"/v1/bundles/{sealed.contents.bundle_id}/download")
 
     assert answer.status_code == 200
     assert answer.headers["content-length"] == str(len(answer.content))
@@ -117,31 +119,33 @@ async def test_download_is_a_zip_of_exactly_the_promised_size(api: Api, sealer: 
             assert hashlib.sha256(archive.read(artifact.name)).hexdigest() == artifact.sha256
 
 
-async def test_download_is_the_same_bytes_each_time_and_is_not_sent_twice(api: Api, sealer: Sealer) -> None:
+async def test_download_is_the_same_bytes_each_time_and_is_not_sent_twice(
+    tenant: Api, sealer: Sealer
+) -> None:
     path = f"/v1/bundles/{(await sealer.seal()).contents.bundle_id}/download"
 
-    first, second = [await api.get(path) for _ in range(2)]
-    unchanged = await api.get(path, headers={"If-None-Match": first.headers["etag"]})
+    first, second = [await tenant.get(path) for _ in range(2)]
+    unchanged = await tenant.get(path, headers={"If-None-Match": first.headers["etag"]})
 
     assert first.content == second.content
     assert unchanged.status_code == 304
 
 
-async def test_head_of_a_download_has_the_size_and_no_body(api: Api, sealer: Sealer) -> None:
+async def test_head_of_a_download_has_the_size_and_no_body(tenant: Api, sealer: Sealer) -> None:
     path = f"/v1/bundles/{(await sealer.seal()).contents.bundle_id}/download"
 
-    head, whole = await api.send("HEAD", path), await api.get(path)
+    head, whole = await tenant.send("HEAD", path), await tenant.get(path)
 
     assert head.content == b""
     assert head.headers["content-length"] == whole.headers["content-length"]
 
 
 @pytest.mark.parametrize("asked", ["0-0", "10-99", "100-", "-57", "0-999999999"])
-async def test_part_of_a_download_is_that_part_of_the_whole(api: Api, sealer: Sealer, asked: str) -> None:
+async def test_part_of_a_download_is_that_part_of_the_whole(tenant: Api, sealer: Sealer, asked: str) -> None:
     path = f"/v1/bundles/{(await sealer.seal()).contents.bundle_id}/download"
-    whole = (await api.get(path)).content
+    whole = (await tenant.get(path)).content
 
-    part = await api.get(path, headers={"Range": f"bytes={asked}"})
+    part = await tenant.get(path, headers={"Range": f"bytes={asked}"})
 
     assert part.status_code == 206
     start, _, stop = part.headers["content-range"].removeprefix("bytes ").partition("/")[0].partition("-")
@@ -149,12 +153,12 @@ async def test_part_of_a_download_is_that_part_of_the_whole(api: Api, sealer: Se
     assert part.headers["content-length"] == str(len(part.content))
 
 
-async def test_parts_one_after_the_other_are_the_whole(api: Api, sealer: Sealer) -> None:
+async def test_parts_one_after_the_other_are_the_whole(tenant: Api, sealer: Sealer) -> None:
     path = f"/v1/bundles/{(await sealer.seal()).contents.bundle_id}/download"
-    whole = (await api.get(path)).content
+    whole = (await tenant.get(path)).content
 
     parts = [
-        (await api.get(path, headers={"Range": f"bytes={start}-{start + 499}"})).content
+        (await tenant.get(path, headers={"Range": f"bytes={start}-{start + 499}"})).content
         for start in range(0, len(whole), 500)
     ]
 
@@ -162,24 +166,24 @@ async def test_parts_one_after_the_other_are_the_whole(api: Api, sealer: Sealer)
 
 
 async def test_range_outside_of_the_bundle_is_refused_and_one_of_other_bytes_is_ignored(
-    api: Api, sealer: Sealer
+    tenant: Api, sealer: Sealer
 ) -> None:
     path = f"/v1/bundles/{(await sealer.seal()).contents.bundle_id}/download"
-    size = int((await api.send("HEAD", path)).headers["content-length"])
+    size = int((await tenant.send("HEAD", path)).headers["content-length"])
 
-    beyond = await api.get(path, headers={"Range": f"bytes={size}-"})
-    other = await api.get(path, headers={"Range": "bytes=0-9", "If-Range": '"other bytes"'})
+    beyond = await tenant.get(path, headers={"Range": f"bytes={size}-"})
+    other = await tenant.get(path, headers={"Range": "bytes=0-9", "If-Range": '"other bytes"'})
 
     assert (beyond.status_code, beyond.json()["code"]) == (416, "RANGE_NOT_SATISFIABLE")
     assert beyond.headers["content-range"] == f"bytes */{size}"
     assert (other.status_code, len(other.content)) == (200, size)
 
 
-async def test_bag_holds_the_bundle_and_says_its_digests(api: Api, sealer: Sealer) -> None:
+async def test_bag_holds_the_bundle_and_says_its_digests(tenant: Api, sealer: Sealer) -> None:
     sealed = await sealer.seal(pages=2)
     bundle_id = sealed.contents.bundle_id
 
-    answer = await api.get(f"/v1/bundles/{bundle_id}/download?format=bagit")
+    answer = await tenant.get(f"/v1/bundles/{bundle_id}/download?format=bagit")
 
     assert answer.headers["content-type"] == "application/x-tar"
     assert answer.headers["content-length"] == str(len(answer.content))
@@ -203,36 +207,38 @@ async def test_bag_holds_the_bundle_and_says_its_digests(api: Api, sealer: Seale
 
 
 async def test_download_of_a_bundle_with_a_lost_file_says_so_before_it_begins(
-    api: Api, sealer: Sealer
+    tenant: Api, sealer: Sealer
 ) -> None:
     sealed = await sealer.seal()
     lost = sealed.contents.artifacts[-1]
-    await api.services.blobs.delete(await sealer.environment(), lost.blob_sha256)
+    await tenant.services.blobs.delete(await sealer.environment(), lost.blob_sha256)
 
-    answer = await api.get(f"/v1/bundles/{sealed.contents.bundle_id}/download")
+    answer = await tenant.get(f"/v1/bundles/{sealed.contents.bundle_id}/download")
 
     assert (answer.status_code, answer.json()["code"]) == (500, "STORED_BYTES_DAMAGED")
 
 
-async def test_history_begins_with_the_sealing(api: Api, sealer: Sealer) -> None:
+async def test_history_begins_with_the_sealing(tenant: Api, sealer: Sealer) -> None:
     sealed = await sealer.seal()
 
-    answer = await api.get(f"/v1/bundles/{sealed.contents.bundle_id}/history?limit=1")
+    answer = await tenant.get(f"/v1/bundles/{sealed.contents.bundle_id}/history?limit=1")
 
     assert [(each["seq"], each["type"]) for each in answer.json()["items"]] == [(1, "sealed")]
 
 
-async def test_bundle_of_another_environment_is_not_there(api: Api, other: Api, sealer: Sealer) -> None:
+async def test_bundle_of_another_environment_is_not_there(
+    tenant: Api, neighbour: Api, sealer: Sealer
+) -> None:
     path = f"/v1/bundles/{(await sealer.seal()).contents.bundle_id}"
 
     for suffix in ("", "/manifest", "/envelope", "/artifacts/document.md", "/download", "/history"):
-        assert (await other.get(path + suffix)).status_code == 404, suffix
-    assert (await other.get("/v1/bundles")).json()["items"] == []
+        assert (await neighbour.get(path + suffix)).status_code == 404, suffix
+    assert (await neighbour.get("/v1/bundles")).json()["items"] == []
 
 
-async def test_key_without_the_scope_reads_no_bundle(api: Api, sealer: Sealer) -> None:
+async def test_key_without_the_scope_reads_no_bundle(tenant: Api, sealer: Sealer) -> None:
     path = f"/v1/bundles/{(await sealer.seal()).contents.bundle_id}"
-    narrow = await api.as_key("one", Scope.JOBS_READ, Scope.FILES_READ)
+    narrow = await tenant.as_key("one", Scope.JOBS_READ, Scope.FILES_READ)
 
     answer = await narrow.get(path)
 

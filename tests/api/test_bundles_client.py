@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,10 @@ from affidavit.bundle.keys import parse
 from affidavit.bundle.report import Status
 from affidavit.bundle.verify import verify
 from affidavit.client import ApiError, AsyncClient, Client, RetryPolicy, bundles
-from affidavit.settings import Settings
 from tests.api.bundles import Sealer, extraction
-from tests.api.conftest import Api, served
+from tests.api.conftest import Api
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 QUICK = RetryPolicy(first_seconds=0.01)
 
@@ -62,19 +63,13 @@ class _CutStream(httpx.SyncByteStream):
 
 
 @pytest.fixture
-async def api(settings: Settings) -> AsyncIterator[Api]:
-    async with served(settings) as anybody:
-        yield await anybody.as_key("one")
+def url(tenant: Api) -> str:
+    return str(tenant.client.base_url)
 
 
 @pytest.fixture
-def url(api: Api) -> str:
-    return str(api.client.base_url)
-
-
-@pytest.fixture
-def key(api: Api) -> str:
-    return api.headers["Authorization"].removeprefix("Bearer ")
+def key(tenant: Api) -> str:
+    return tenant.headers["Authorization"].removeprefix("Bearer ")
 
 
 @pytest.fixture(params=["sync", "async"])
@@ -100,8 +95,8 @@ def _whole(found: Any) -> Any:
     return list(found) if isinstance(found, Iterator) else found
 
 
-async def test_client_saves_a_bundle_that_verifies_offline(api: Api, use: Use, tmp_path: Path) -> None:
-    sealed = await Sealer(api).seal(pages=3)
+async def test_client_saves_a_bundle_that_verifies_offline(tenant: Api, use: Use, tmp_path: Path) -> None:
+    sealed = await Sealer(tenant).seal(pages=3)
     bundle_id = sealed.contents.bundle_id
 
     path = await use(lambda client: client.download_bundle(bundle_id, tmp_path))
@@ -113,8 +108,8 @@ async def test_client_saves_a_bundle_that_verifies_offline(api: Api, use: Use, t
         assert verify(file, parse(keys)).verdict is Status.PASSED
 
 
-async def test_client_shows_lists_and_verifies_bundles(api: Api, use: Use) -> None:
-    sealed = [await Sealer(api).seal() for _ in range(3)]
+async def test_client_shows_lists_and_verifies_bundles(tenant: Api, use: Use) -> None:
+    sealed = [await Sealer(tenant).seal() for _ in range(3)]
     bundle_id = sealed[0].contents.bundle_id
 
     bundle = await use(lambda client: client.bundle(bundle_id))
@@ -128,9 +123,9 @@ async def test_client_shows_lists_and_verifies_bundles(api: Api, use: Use) -> No
     assert (found.verdict, found.is_sound, found.damaged) == ("passed", True, [])
 
 
-async def test_calls_for_all_else_read_what_the_service_says(api: Api, use: Use) -> None:
-    first = await Sealer(api).seal()
-    second = await Sealer(api).seal(parent=first, extracted=extraction(1.0))
+async def test_calls_for_all_else_read_what_the_service_says(tenant: Api, use: Use) -> None:
+    first = await Sealer(tenant).seal()
+    second = await Sealer(tenant).seal(parent=first, extracted=extraction(1.0))
     bundle_id = second.contents.bundle_id
 
     async def ask(made: Any) -> Any:
@@ -157,8 +152,8 @@ async def test_calls_for_all_else_read_what_the_service_says(api: Api, use: Use)
     ]
 
 
-async def test_deleted_bundle_leaves_a_tombstone_and_an_error_that_says_so(api: Api, use: Use) -> None:
-    sealed = await Sealer(api).seal()
+async def test_deleted_bundle_leaves_a_tombstone_and_an_error_that_says_so(tenant: Api, use: Use) -> None:
+    sealed = await Sealer(tenant).seal()
     bundle_id = sealed.contents.bundle_id
 
     buried = await use(lambda client: client.send(bundles.delete(bundle_id)))
@@ -173,11 +168,11 @@ async def test_deleted_bundle_leaves_a_tombstone_and_an_error_that_says_so(api: 
 
 
 async def test_download_goes_on_where_the_connection_broke(
-    api: Api, url: str, key: str, tmp_path: Path
+    tenant: Api, url: str, key: str, tmp_path: Path
 ) -> None:
-    sealed = await Sealer(api).seal(pages=2, image=bytes(range(256)) * 40)
+    sealed = await Sealer(tenant).seal(pages=2, image=bytes(range(256)) * 40)
     bundle_id = sealed.contents.bundle_id
-    whole = (await api.get(f"/v1/bundles/{bundle_id}/download")).content
+    whole = (await tenant.get(f"/v1/bundles/{bundle_id}/download")).content
     cut = Cut(8000)
 
     with Client(url, key, retry=QUICK, transport=cut) as client:
@@ -188,7 +183,7 @@ async def test_download_goes_on_where_the_connection_broke(
     assert cut.ranges[:2] == [None, "bytes=8000-"]
 
 
-async def test_download_that_is_refused_leaves_no_file(api: Api, use: Use, tmp_path: Path) -> None:
+async def test_download_that_is_refused_leaves_no_file(tenant: Api, use: Use, tmp_path: Path) -> None:
     with pytest.raises(ApiError) as refused:
         await use(lambda client: client.download_bundle("ev_00000000000000000000000000", tmp_path))
 

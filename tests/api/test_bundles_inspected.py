@@ -24,14 +24,16 @@ REVIEWED = {
     "extraction": extraction(2299.45),
 }
 
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
 
 @pytest.fixture
-def sealer(api: Api) -> Sealer:
-    return Sealer(api)
+def sealer(tenant: Api) -> Sealer:
+    return Sealer(tenant)
 
 
-async def verified(api: Api, sealed: SealedBundle, query: str = "") -> dict[str, Any]:
-    answer = await api.get(f"/v1/bundles/{sealed.contents.bundle_id}/verify{query}")
+async def verified(tenant: Api, sealed: SealedBundle, query: str = "") -> dict[str, Any]:
+    answer = await tenant.get(f"/v1/bundles/{sealed.contents.bundle_id}/verify{query}")
     assert answer.status_code == 200, answer.text
     return answer.json()
 
@@ -40,10 +42,10 @@ def failed(found: dict[str, Any]) -> set[tuple[str, str]]:
     return {(check["name"], check["entry"]) for check in found["checks"] if check["status"] == "failed"}
 
 
-async def test_verification_lists_each_check_one_by_one(api: Api, sealer: Sealer) -> None:
+async def test_verification_lists_each_check_one_by_one(tenant: Api, sealer: Sealer) -> None:
     sealed = await sealer.seal()
 
-    found = await verified(api, sealed)
+    found = await verified(tenant, sealed)
 
     passed = {(each["name"], each["entry"]) for each in found["checks"] if each["status"] == "passed"}
     assert {("artifact", each.name) for each in sealed.contents.artifacts} <= passed
@@ -53,10 +55,12 @@ async def test_verification_lists_each_check_one_by_one(api: Api, sealer: Sealer
     assert found["not_proven"]
 
 
-async def test_quick_verification_reads_no_file_and_says_what_it_left_out(api: Api, sealer: Sealer) -> None:
+async def test_quick_verification_reads_no_file_and_says_what_it_left_out(
+    tenant: Api, sealer: Sealer
+) -> None:
     sealed = await sealer.seal()
 
-    found = await verified(api, sealed, "?quick=true")
+    found = await verified(tenant, sealed, "?quick=true")
 
     left_out = {each["name"] for each in found["checks"] if each["code"] == "QUICK"}
     assert left_out >= {"artifact", "chunks", "citation"}
@@ -69,19 +73,21 @@ async def test_quick_verification_reads_no_file_and_says_what_it_left_out(api: A
     assert (found["verdict"], found["mode"]) == ("not_checked", "quick")
 
 
-async def test_files_exchanged_in_the_store_are_named(api: Api, sealer: Sealer, database_url: str) -> None:
+async def test_files_exchanged_in_the_store_are_named(
+    tenant: Api, sealer: Sealer, module_database_url: str
+) -> None:
     """Their blobs are others, and the rows say so: only the manifest knows better."""
     for n in range(7):
         sealed = await sealer.seal()
         artifact = sealed.contents.artifacts[n]
-        blob = await api.services.blobs.put_bytes(await sealer.environment(), bytes(artifact.size_bytes))
+        blob = await tenant.services.blobs.put_bytes(await sealer.environment(), bytes(artifact.size_bytes))
         await execute(
-            database_url,
+            module_database_url,
             f"UPDATE bundle_artifacts SET blob_sha256 = '{blob}', encoding = 'identity' "
             f"WHERE bundle_id = '{sealed.contents.bundle_id}' AND name = '{artifact.name}'",
         )
 
-        found = await verified(api, sealed)
+        found = await verified(tenant, sealed)
 
         assert found["verdict"] == "failed"
         assert ("artifact", artifact.name) in failed(found)
@@ -90,19 +96,19 @@ async def test_files_exchanged_in_the_store_are_named(api: Api, sealer: Sealer, 
 
 @pytest.mark.parametrize("damage", ["lost", "altered"])
 async def test_file_that_is_lost_or_damaged_in_the_store_is_named(
-    api: Api, sealer: Sealer, damage: str
+    tenant: Api, sealer: Sealer, damage: str
 ) -> None:
     sealed = await sealer.seal()
     artifact = sealed.contents.artifacts[-1]
     environment = await sealer.environment()
     if damage == "lost":
-        await api.services.blobs.delete(environment, artifact.blob_sha256)
+        await tenant.services.blobs.delete(environment, artifact.blob_sha256)
     else:
-        stored = api.app.state.settings.data_dir / "blobs" / "env" / environment / artifact.blob_sha256
+        stored = tenant.app.state.settings.data_dir / "blobs" / "env" / environment / artifact.blob_sha256
         stored.chmod(0o600)
         stored.write_bytes(b"RIFF another picture")
 
-    full, quick = await verified(api, sealed), await verified(api, sealed, "?quick=true")
+    full, quick = await verified(tenant, sealed), await verified(tenant, sealed, "?quick=true")
 
     assert full["verdict"] == "failed"
     assert ("storage", artifact.name) in failed(full)
@@ -110,51 +116,53 @@ async def test_file_that_is_lost_or_damaged_in_the_store_is_named(
     assert quick["damaged"] == ([artifact.name] if damage == "lost" else [])
 
 
-async def test_manifest_altered_in_the_database_is_found(api: Api, sealer: Sealer, database_url: str) -> None:
+async def test_manifest_altered_in_the_database_is_found(
+    tenant: Api, sealer: Sealer, module_database_url: str
+) -> None:
     sealed = await sealer.seal()
     forged = sealed.manifest.replace(b'"attempt":1', b'"attempt":2')
     await execute(
-        database_url,
+        module_database_url,
         "SET session_replication_role = replica; "
         f"UPDATE bundles SET manifest = '\\x{forged.hex()}' WHERE id = '{sealed.contents.bundle_id}'",
     )
 
-    full, quick = await verified(api, sealed), await verified(api, sealed, "?quick=true")
+    full, quick = await verified(tenant, sealed), await verified(tenant, sealed, "?quick=true")
 
     assert {name for name, _ in failed(full)} >= {"record", "statement"}
     assert {name for name, _ in failed(quick)} == {"record", "signature"}
 
 
 async def test_manifest_and_record_altered_together_do_not_pass_the_signature(
-    api: Api, sealer: Sealer, database_url: str
+    tenant: Api, sealer: Sealer, module_database_url: str
 ) -> None:
     sealed = await sealer.seal()
     forged = sealed.manifest.replace(b'"attempt":1', b'"attempt":2')
     await execute(
-        database_url,
+        module_database_url,
         "SET session_replication_role = replica; "
         f"UPDATE bundles SET manifest = '\\x{forged.hex()}', "
         f"manifest_sha256 = '{hashlib.sha256(forged).hexdigest()}' WHERE id = '{sealed.contents.bundle_id}'",
     )
 
-    full, quick = await verified(api, sealed), await verified(api, sealed, "?quick=true")
+    full, quick = await verified(tenant, sealed), await verified(tenant, sealed, "?quick=true")
 
     assert {name for name, _ in failed(full)} == {"statement"}
     assert {name for name, _ in failed(quick)} == {"signature"}
 
 
 async def test_each_verification_and_download_gets_a_receipt_that_anyone_can_check(
-    api: Api, anybody: Api, sealer: Sealer
+    tenant: Api, house: Api, sealer: Sealer
 ) -> None:
     sealed = await sealer.seal()
     bundle_id = sealed.contents.bundle_id
 
-    receipts = [(await verified(api, sealed))["receipt_id"]]
-    receipts.append((await verified(api, sealed, "?quick=true"))["receipt_id"])
-    download = await api.get(f"/v1/bundles/{bundle_id}/download")
+    receipts = [(await verified(tenant, sealed))["receipt_id"]]
+    receipts.append((await verified(tenant, sealed, "?quick=true"))["receipt_id"])
+    download = await tenant.get(f"/v1/bundles/{bundle_id}/download")
     receipts.append(download.headers["affidavit-receipt"])
 
-    events = (await api.get(f"/v1/bundles/{bundle_id}/history")).json()["items"]
+    events = (await tenant.get(f"/v1/bundles/{bundle_id}/history")).json()["items"]
     assert [(each["type"], each["receipt_id"]) for each in events] == [
         ("sealed", None),
         ("verified", receipts[0]),
@@ -163,27 +171,29 @@ async def test_each_verification_and_download_gets_a_receipt_that_anyone_can_che
     ]
     assert events[1]["detail"] == {"mode": "full", "verdict": "passed", "damaged": []}
     for receipt in receipts:
-        checked = await anybody.get(f"/v1/receipts/{receipt}")
+        checked = await house.get(f"/v1/receipts/{receipt}")
         assert (checked.status_code, checked.json()["valid"]) == (200, True), checked.text
 
 
-async def test_head_and_unchanged_downloads_are_no_downloads(api: Api, sealer: Sealer) -> None:
+async def test_head_and_unchanged_downloads_are_no_downloads(tenant: Api, sealer: Sealer) -> None:
     path = f"/v1/bundles/{(await sealer.seal()).contents.bundle_id}"
-    etag = (await api.send("HEAD", f"{path}/download")).headers["etag"]
-    await api.get(f"{path}/download", headers={"If-None-Match": etag})
+    etag = (await tenant.send("HEAD", f"{path}/download")).headers["etag"]
+    await tenant.get(f"{path}/download", headers={"If-None-Match": etag})
 
-    events = (await api.get(f"{path}/history")).json()["items"]
+    events = (await tenant.get(f"{path}/history")).json()["items"]
 
     assert [each["type"] for each in events] == ["sealed"]
 
 
-async def test_citations_come_in_the_order_of_the_extraction_and_by_pages(api: Api, sealer: Sealer) -> None:
+async def test_citations_come_in_the_order_of_the_extraction_and_by_pages(
+    tenant: Api, sealer: Sealer
+) -> None:
     sealed = await sealer.seal(files={"reviewed.json": json.dumps(REVIEWED).encode()})
     path = f"/v1/bundles/{sealed.contents.bundle_id}/citations"
 
-    everything = (await api.get(path)).json()
-    first = (await api.get(f"{path}?limit=3")).json()
-    rest = (await api.get(f"{path}?limit=3&after={first['next_after']}")).json()
+    everything = (await tenant.get(path)).json()
+    first = (await tenant.get(f"{path}?limit=3")).json()
+    rest = (await tenant.get(f"{path}?limit=3&after={first['next_after']}")).json()
 
     assert [(each["id"], each["field"], each["quote"]) for each in everything["items"]] == [
         ("c1", "number", "4711"),
@@ -196,11 +206,11 @@ async def test_citations_come_in_the_order_of_the_extraction_and_by_pages(api: A
 
 
 async def test_citation_comes_with_its_words_and_a_proof_that_needs_nothing_else(
-    api: Api, sealer: Sealer
+    tenant: Api, sealer: Sealer
 ) -> None:
     sealed = await sealer.seal()
 
-    found = (await api.get(f"/v1/bundles/{sealed.contents.bundle_id}/citations/c2")).json()
+    found = (await tenant.get(f"/v1/bundles/{sealed.contents.bundle_id}/citations/c2")).json()
 
     assert {(each["name"], each["status"]) for each in found["checks"]} == {
         ("citation", "passed"),
@@ -216,21 +226,21 @@ async def test_citation_comes_with_its_words_and_a_proof_that_needs_nothing_else
     assert found["manifest_sha256"] == hashlib.sha256(sealed.manifest).hexdigest()
 
 
-async def test_citation_that_does_not_hold_says_why(api: Api, sealer: Sealer) -> None:
+async def test_citation_that_does_not_hold_says_why(tenant: Api, sealer: Sealer) -> None:
     wrong = extraction()
     wrong["fields"]["total"]["citations"] = [
         {**wrong["fields"]["total"]["citations"][0], "quote": "9,999.00"}
     ]
     sealed = await sealer.seal(extracted=wrong)
 
-    found = (await api.get(f"/v1/bundles/{sealed.contents.bundle_id}/citations/c2")).json()
-    whole = await verified(api, sealed)
+    found = (await tenant.get(f"/v1/bundles/{sealed.contents.bundle_id}/citations/c2")).json()
+    whole = await verified(tenant, sealed)
 
     assert (found["checks"][0]["status"], found["checks"][0]["code"]) == ("failed", "QUOTE_WRONG")
     assert failed(whole) == {("citation", "c2")}
 
 
-async def test_place_that_a_person_pointed_at_is_said_to_be_one(api: Api, sealer: Sealer) -> None:
+async def test_place_that_a_person_pointed_at_is_said_to_be_one(tenant: Api, sealer: Sealer) -> None:
     pointed = {
         "page": 1,
         "box": [1.0, 2.0, 3.0, 4.0],
@@ -243,25 +253,25 @@ async def test_place_that_a_person_pointed_at_is_said_to_be_one(api: Api, sealer
     extracted["fields"]["total"]["citations"] = [pointed]
     sealed = await sealer.seal(extracted=extracted)
 
-    found = (await api.get(f"/v1/bundles/{sealed.contents.bundle_id}/citations/c2")).json()
+    found = (await tenant.get(f"/v1/bundles/{sealed.contents.bundle_id}/citations/c2")).json()
 
     assert (found["checks"][0]["status"], found["checks"][0]["code"]) == ("not_checked", "PLACED_BY_HAND")
 
 
 @pytest.mark.parametrize("name", ["c3", "r1", "c0", "total", "c" + "9" * 40])
-async def test_citation_that_is_not_there_is_not_found(api: Api, sealer: Sealer, name: str) -> None:
-    answer = await api.get(f"/v1/bundles/{(await sealer.seal()).contents.bundle_id}/citations/{name}")
+async def test_citation_that_is_not_there_is_not_found(tenant: Api, sealer: Sealer, name: str) -> None:
+    answer = await tenant.get(f"/v1/bundles/{(await sealer.seal()).contents.bundle_id}/citations/{name}")
 
     assert (answer.status_code, answer.json()["code"]) == (404, "NOT_FOUND")
 
 
-async def test_diff_shows_field_by_field_what_a_review_changed(api: Api, sealer: Sealer) -> None:
+async def test_diff_shows_field_by_field_what_a_review_changed(tenant: Api, sealer: Sealer) -> None:
     machine = await sealer.seal()
     reviewed = await sealer.seal(
         parent=machine, relation=Relation.REVIEW, files={"reviewed.json": json.dumps(REVIEWED).encode()}
     )
 
-    found = (await api.get(f"/v1/bundles/{reviewed.contents.bundle_id}/diff")).json()
+    found = (await tenant.get(f"/v1/bundles/{reviewed.contents.bundle_id}/diff")).json()
 
     assert (found["against"], found["relation"]) == (machine.contents.bundle_id, "review")
     assert [(each["path"], each["change"]) for each in found["fields"]] == [("total", "changed")]
@@ -270,16 +280,16 @@ async def test_diff_shows_field_by_field_what_a_review_changed(api: Api, sealer:
     assert (found["unchanged_fields"], found["same_source"], found["same_text"]) == (1, True, True)
 
 
-async def test_diff_of_a_rerun_goes_both_ways_along_the_chain(api: Api, sealer: Sealer) -> None:
+async def test_diff_of_a_rerun_goes_both_ways_along_the_chain(tenant: Api, sealer: Sealer) -> None:
     first = await sealer.seal()
     second = await sealer.seal(parent=first, extracted=extraction(1.0))
     third = await sealer.seal(parent=second, extracted=extraction(2.0, warnings=["late"]))
 
     forth = (
-        await api.get(f"/v1/bundles/{third.contents.bundle_id}/diff?against={first.contents.bundle_id}")
+        await tenant.get(f"/v1/bundles/{third.contents.bundle_id}/diff?against={first.contents.bundle_id}")
     ).json()
     back = (
-        await api.get(f"/v1/bundles/{first.contents.bundle_id}/diff?against={third.contents.bundle_id}")
+        await tenant.get(f"/v1/bundles/{first.contents.bundle_id}/diff?against={third.contents.bundle_id}")
     ).json()
 
     assert (forth["fields"][0]["before"]["value"], forth["fields"][0]["after"]["value"]) == (2290.45, 2.0)
@@ -290,14 +300,16 @@ async def test_diff_of_a_rerun_goes_both_ways_along_the_chain(api: Api, sealer: 
     assert forth["relation"] is None
 
 
-async def test_bundles_of_different_chains_are_not_compared(api: Api, other: Api, sealer: Sealer) -> None:
+async def test_bundles_of_different_chains_are_not_compared(
+    tenant: Api, neighbour: Api, sealer: Sealer
+) -> None:
     one, stranger = await sealer.seal(), await sealer.seal()
-    foreign = await Sealer(other).seal()
+    foreign = await Sealer(neighbour).seal()
     path = f"/v1/bundles/{one.contents.bundle_id}/diff"
 
-    alone = await api.get(path)
-    unrelated = await api.get(f"{path}?against={stranger.contents.bundle_id}")
-    unseen = await api.get(f"{path}?against={foreign.contents.bundle_id}")
+    alone = await tenant.get(path)
+    unrelated = await tenant.get(f"{path}?against={stranger.contents.bundle_id}")
+    unseen = await tenant.get(f"{path}?against={foreign.contents.bundle_id}")
 
     assert (alone.status_code, alone.json()["code"]) == (409, "BUNDLE_HAS_NO_PARENT")
     assert (unrelated.status_code, unrelated.json()["code"]) == (409, "BUNDLES_UNRELATED")
@@ -310,19 +322,21 @@ async def test_bundles_of_different_chains_are_not_compared(api: Api, other: Api
     ids=["open", "deep", "no text", "twice", "empty"],
 )
 async def test_extraction_that_is_no_json_is_an_error_that_says_so(
-    api: Api, sealer: Sealer, hostile: bytes
+    tenant: Api, sealer: Sealer, hostile: bytes
 ) -> None:
     sealed = await sealer.seal(raw={"extraction.json": hostile})
 
-    answer = await api.get(f"/v1/bundles/{sealed.contents.bundle_id}/citations")
+    answer = await tenant.get(f"/v1/bundles/{sealed.contents.bundle_id}/citations")
 
     assert (answer.status_code, answer.json()["code"]) == (500, "STORED_BYTES_DAMAGED")
-    assert {name for name, _ in failed(await verified(api, sealed))} == {"citation"}
+    assert {name for name, _ in failed(await verified(tenant, sealed))} == {"citation"}
 
 
-async def test_bundle_that_is_not_there_is_not_looked_into(api: Api, other: Api, sealer: Sealer) -> None:
+async def test_bundle_that_is_not_there_is_not_looked_into(
+    tenant: Api, neighbour: Api, sealer: Sealer
+) -> None:
     path = f"/v1/bundles/{(await sealer.seal()).contents.bundle_id}"
 
     for suffix in ("/verify", "/verify?quick=true", "/citations", "/citations/c1", "/diff"):
-        assert (await other.get(path + suffix)).status_code == 404, suffix
-        assert (await api.get(f"/v1/bundles/ev_0000{suffix}")).status_code == 404, suffix
+        assert (await neighbour.get(path + suffix)).status_code == 404, suffix
+        assert (await tenant.get(f"/v1/bundles/ev_0000{suffix}")).status_code == 404, suffix
