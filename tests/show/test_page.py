@@ -144,7 +144,7 @@ def test_an_image_that_is_not_what_was_sealed_is_left_out() -> None:
     page = shown(altered(invoice().seal(), "pages/0001.webp", lambda data: data[:-1] + bytes([data[-1] ^ 1])))
 
     assert page.images == []
-    assert "The image of this page is not the sealed one" in page.text
+    assert "The image of this page is not the one that was sealed: left out." in page.text
 
 
 def test_a_citation_that_does_not_hold_is_marked_at_its_value_and_on_the_page() -> None:
@@ -282,7 +282,7 @@ def test_a_page_without_image_has_its_words_drawn_where_they_stand() -> None:
     page = shown(invoice().but(images={}).seal())
 
     assert page.images == []
-    assert "its words are drawn where they stand" in page.text
+    assert "The bundle has no image of this page. Its words are drawn where they stand." in page.text
     assert page.all("text")[0]["textlength"] == "70.00"
     assert "o-c1" in page.ids
 

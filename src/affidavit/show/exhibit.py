@@ -8,6 +8,7 @@ import re
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 from affidavit.bundle import chunk
@@ -18,8 +19,10 @@ from affidavit.show.cited import Box, box_of
 
 MAX_MANIFEST_BYTES: Final = 32 << 20
 MAX_TEXT_BYTES: Final = 64 << 20  # of a result, as the format limits it
-MAX_DOCUMENT_BYTES: Final = 512 << 20  # taken apart page by page
+MAX_DOCUMENT_BYTES: Final = 256 << 20  # taken apart page by page
+MAX_WORDS: Final = 5_000  # of a page, that are drawn where it has no image
 MAX_IMAGE_BYTES: Final = 16 << 20
+MAX_IMAGES_BYTES: Final = 400 << 20  # of all images on one page, before base64
 MAX_PIXELS: Final = 50_000_000  # of a page image; what the engine draws has two million
 SIDE: Final = 0x3FFF  # a side of a WebP has 14 bits
 MAX_EDGE: Final = 1_000_000  # page units
@@ -44,12 +47,22 @@ class PlacedWord:
     box: Box
 
 
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """The WebP of a page, or why it is not shown."""
+
+    data: bytes | None
+    lacking: str = ""
+    is_bad: bool = False
+
+
 class Exhibit:
     """The contents of a bundle, each hashed before it is given out."""
 
     def __init__(self, files: Files, report: Report) -> None:
         self.report = report
         self._files = files
+        self._room_bytes = MAX_IMAGES_BYTES
         self._places = {entry.name: n for n, entry in enumerate(files.entries)}
         self._manifest_bytes = self._read("manifest.json", MAX_MANIFEST_BYTES) or b""
         self.manifest = _object(self._manifest_bytes)
@@ -69,10 +82,6 @@ class Exhibit:
         failed = (check for check in self.report.checks if check.status is Status.FAILED)
         return frozenset(check.entry for check in failed if check.entry)
 
-    def has(self, name: str) -> bool:
-        """Tell whether there is such a file."""
-        return name in self._places
-
     def content(self, name: str, limit: int) -> bytes | None:
         """Return a file that is what the manifest says; None when it is not, is missing or is too large."""
         data = self._read(name, limit)
@@ -84,11 +93,26 @@ class Exhibit:
         """Return the JSON object in a file, empty when there is none to show."""
         return _object(self.content(name, MAX_TEXT_BYTES) or b"")
 
-    def image(self, number: int) -> bytes | None:
-        """Return the WebP of a page; None when there is none, or none that a browser should open."""
-        data = self.content(image_name(number), MAX_IMAGE_BYTES)
-        return data if data is not None and 0 < _pixels(data) <= MAX_PIXELS else None
+    def picture(self, number: int) -> Picture:
+        """Return the image of a page, or why there is none to show."""
+        name = image_name(number)
+        if name not in self._places:
+            return Picture(None, "The bundle has no image of this page.")
+        if self._files.entries[self._places[name]].size > min(MAX_IMAGE_BYTES, self._room_bytes):
+            return Picture(None, "The image of this page is too large to be shown here.")
+        data = self.content(name, MAX_IMAGE_BYTES)
+        if data is None:
+            return Picture(
+                None, "The image of this page is not the one that was sealed: left out.", is_bad=True
+            )
+        if not 0 < _pixels(data) <= MAX_PIXELS:
+            return Picture(
+                None, "The image of this page is none that a browser should open: left out.", is_bad=True
+            )
+        self._room_bytes -= len(data)
+        return Picture(data)
 
+    @cached_property
     def sheets(self) -> dict[int, Sheet]:
         """Return the pages by their numbers."""
         data = self.content("document.json", MAX_DOCUMENT_BYTES) or b""
@@ -103,12 +127,13 @@ class Exhibit:
             with suppress(chunk.ChunkError):
                 yield chunk.parse(line)
 
-    def words(self, pages: Collection[int]) -> dict[int, dict[str, PlacedWord]]:
-        """Return the words of some pages by page and id."""
+    def words(self, pages: Collection[int], cited: Collection[str]) -> dict[int, dict[str, PlacedWord]]:
+        """Return the words of some pages by page and id: those that are cited, and the first of the others."""
         found: dict[int, dict[str, PlacedWord]] = {page: {} for page in pages}
         for each in self.chunks():
-            if each.page in found:
-                found[each.page].update(_words(each.words))
+            for name, word in _words(each.words) if each.page in found else ():
+                if name in cited or len(found[each.page]) < MAX_WORDS:
+                    found[each.page][name] = word
         return found
 
     def _read(self, name: str, limit: int) -> bytes | None:

@@ -71,7 +71,7 @@ def page_numbers(exhibit: Exhibit) -> frozenset[int]:
     """Return the pages that were read, or that there is an image of."""
     listed = (str(each.get("name")) for each in exhibit.artifacts)
     drawn = {int(name[6:-5]) for name in listed if name.startswith("pages/") and name[6:-5].isdecimal()}
-    return frozenset(drawn | exhibit.sheets().keys())
+    return frozenset(drawn | exhibit.sheets.keys())
 
 
 def _heading(result: Mapping[str, Any]) -> str:

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from affidavit.show.cited import Box, Cited, merged
-from affidavit.show.exhibit import Exhibit, PlacedWord, Sheet, image_name
+from affidavit.show.exhibit import Exhibit, Picture, PlacedWord, Sheet
 from affidavit.show.html import Html, join, shortened, tag
 from affidavit.show.verdict import caution
 
 MARGIN: Final = 1 / 400  # of the width of a page, between a word and its outline
 MACHINE, REVIEW = "c", "r"  # what ids of citations begin with
-MAX_WORDS: Final = 5_000  # drawn on a page that has no image
 SOURCES: Final = {
     "native": "text of the file",
     "ocr": "read by OCR",
@@ -37,12 +36,13 @@ class Leaf:
 
 def figures(exhibit: Exhibit, numbers: Sequence[int], shown: Iterable[Shown], total: int) -> Iterator[Html]:
     """Yield a figure for each page, one at a time: images are large."""
-    sheets = exhibit.sheets()
-    words = exhibit.words(numbers)
+    sheets = exhibit.sheets
     cited: dict[int, list[Shown]] = {number: [] for number in numbers}
     for each in shown:
         if each[0].page in cited:
             cited[each[0].page].append(each)
+    names = {name for those in cited.values() for each, _ in those for name in each.words}
+    words = exhibit.words(numbers, names)
     for number in numbers:
         yield _figure(exhibit, Leaf(number, sheets.get(number), words[number], cited[number]), total)
 
@@ -50,13 +50,13 @@ def figures(exhibit: Exhibit, numbers: Sequence[int], shown: Iterable[Shown], to
 def _figure(exhibit: Exhibit, leaf: Leaf, total: int) -> Html:
     source = SOURCES.get(leaf.sheet.source, "") if leaf.sheet else ""
     caption = f"Page {leaf.number} of {total}" if total else f"Page {leaf.number}"
-    image = exhibit.image(leaf.number)
+    picture = exhibit.picture(leaf.number)
     return tag(
         "figure",
         tag("figcaption", tag("strong", caption), f" · {source}" if source else ""),
         caution(exhibit.report),
-        _lacking(exhibit, leaf, has_image=image is not None),
-        _sheet(leaf, image, exhibit.broken) if image or leaf.sheet else "",
+        _lacking(picture, leaf),
+        _sheet(leaf, picture.data, exhibit.broken) if picture.data or leaf.sheet else "",
         id=f"page-{leaf.number}",
     )
 
@@ -66,17 +66,12 @@ def _sheet(leaf: Leaf, image: bytes | None, broken: Collection[str]) -> Html:
     return tag("div", _img(image, leaf) if image else "", overlay, class_="sheet")
 
 
-def _lacking(exhibit: Exhibit, leaf: Leaf, *, has_image: bool) -> Html:
+def _lacking(picture: Picture, leaf: Leaf) -> Html:
     """Say what of a page cannot be shown, and why."""
     said = []
-    if not has_image and exhibit.has(image_name(leaf.number)):
-        said.append(
-            tag("p", "The image of this page is not the sealed one, or unusable: left out.", class_="bad")
-        )
-    elif not has_image and leaf.sheet:
-        said.append(tag("p", "The bundle has no image of this page: its words are drawn where they stand."))
-    elif not has_image:
-        said.append(tag("p", "The bundle has no image of this page."))
+    if picture.data is None:
+        instead = " Its words are drawn where they stand." if leaf.sheet else ""
+        said.append(tag("p", f"{picture.lacking}{instead}", class_="bad" if picture.is_bad else None))
     if leaf.sheet is None:
         said.append(tag("p", "Where words stand on this page cannot be shown.", class_="doubt"))
     return join(said)
@@ -98,7 +93,7 @@ def _overlay(leaf: Leaf, sheet: Sheet, broken: Collection[str], *, draws_words: 
     ordered = sorted(leaf.cited, key=lambda each: -_area(each[0].box))
     return tag(
         "svg",
-        join(map(_drawn, list(leaf.words.values())[:MAX_WORDS])) if draws_words else "",
+        join(map(_drawn, leaf.words.values())) if draws_words else "",
         *(
             _outline(each, of, leaf, sheet.width * MARGIN, is_broken=each.id in broken)
             for each, of in ordered

@@ -105,7 +105,7 @@ class Values:
         how = MATCHES.get(cited.match, cited.match) if cited.words else "placed by hand"
         return tag(
             "li",
-            tag("a", tag("q", tag("bdi", quote)), href=f"#o-{cited.id}"),
+            tag("a", "“", tag("bdi", quote), "”", href=f"#o-{cited.id}"),
             tag("small", join([place, " · ", how]), self._verdict(cited)),
             id=cited.id,
             data_cited="",
