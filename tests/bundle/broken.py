@@ -224,7 +224,10 @@ def chunks() -> dict[str, Broken]:
         "box-short": (with_first(words=[["p1.w0", "Invoice", [0, 0, 1]]]), "CHUNK_INVALID"),
         "key-twice": (raw(lines[0][:-1].replace(b'"page":1', b'"page":1,"page":1')), "CHUNK_INVALID"),
         "nan": (raw(lines[0][:-1].replace(b"56.5", b"NaN", 1)), "CHUNK_INVALID"),
-        "infinity": (made.with_chunks(b"".join(lines).replace(b"141.0,99.25", b"1e999,99.25")), "CHUNK_INVALID"),
+        "infinity": (
+            made.with_chunks(b"".join(lines).replace(b"141.0,99.25", b"1e999,99.25")),
+            "CHUNK_INVALID",
+        ),
         "not-json": (raw(b"Invoice 4711"), "CHUNK_INVALID"),
         "list": (raw(b"[]"), "CHUNK_INVALID"),
         "empty-line": (raw(b""), "CHUNK_INVALID"),
