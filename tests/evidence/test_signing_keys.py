@@ -186,4 +186,6 @@ def test_command_lists_shows_rotates_and_retires(
     assert run(database_url, folder, "retire", first[:16]) == 0
     assert "is retired since" in capsys.readouterr().out
     assert run(database_url, folder, "retire", "") == 1
+    assert run(database_url, folder, "retire", new) == 1
+    assert "rotate" in capsys.readouterr().err
     assert "PRIVATE" not in listed

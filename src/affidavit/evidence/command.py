@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from affidavit.errors import NotFound, ServiceError
+from affidavit.errors import Conflict, NotFound, ServiceError
 from affidavit.evidence import signing_keys
 from affidavit.infra import isolation
 from affidavit.infra.db import Database
@@ -94,10 +94,13 @@ async def _rotate(db: Database, keyring: Keyring, _arguments: argparse.Namespace
     print(key.key_id)
 
 
-async def _retire(db: Database, _keyring: Keyring, arguments: argparse.Namespace) -> None:
+async def _retire(db: Database, keyring: Keyring, arguments: argparse.Namespace) -> None:
     found = [key for key in await signing_keys.published(db) if key.id.startswith(arguments.id)]
     if len(found) != 1:
         raise NotFound("signing key")
+    here = await asyncio.to_thread(keyring.peek)
+    if here is not None and here.key_id == found[0].id:
+        raise Conflict("This machine signs with it. First make another: affidavit signing-keys rotate")
     when = await signing_keys.retire(db, found[0].id, timedelta())
     print(f"{found[0].id} is retired since {_spelled(when or found[0].retired_at)}.")
 

@@ -12,7 +12,6 @@ from datetime import datetime
 from typing import Any, Final, Protocol
 
 import zstandard
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from affidavit.bundle.container import MAX_SIZE_BYTES
@@ -36,12 +35,6 @@ BEFORE: Final = "extraction.json"  # which it stands after
 LEVEL: Final = 3
 ROOM_BYTES: Final = 16 << 20  # of a container, for names, manifest, envelope and proofs
 TOO_LONG: Final = "What was decided is too long to be sealed with the document. Correct less at a time."
-
-# A hold is that of the job with all its bundles.
-_KEEP: Final = text("""
-UPDATE bundles b SET legal_hold = true FROM jobs j
-WHERE b.id = :bundle_id AND j.id = b.job_id AND j.legal_hold
-""")
 
 
 class Signers(Protocol):
@@ -93,7 +86,6 @@ class ReviewSealer:
         digests = [each.blob_sha256 for each in contents.artifacts]
         await references.add(session, contents.environment_id, contents.bundle_id, digests)
         await repository.add(session, sealed, key_id=deed.key_id)
-        await session.execute(_KEEP, {"bundle_id": contents.bundle_id})
         signer = self.signers.current()
         await issue(session, signer, contents.bundle_id, deed, receipt_id=receipt_id)
         detail = {**deed.detail, "bundle_id": contents.bundle_id}
