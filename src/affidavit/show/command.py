@@ -27,6 +27,9 @@ STATUSES: Final = {Status.PASSED: 0, Status.FAILED: 1, Status.NOT_CHECKED: 3}
 UNREADABLE: Final = 2
 BLOCK_BYTES: Final = 1 << 20
 STDOUT: Final = "-"
+DESCRIPTION: Final = """\
+Verify a bundle and write it as one HTML page that needs no network: the pages with the cited words outlined,
+the values beside them, hashes, and what each check found."""
 EPILOG: Final = """\
 exit codes, as of `affidavit verify`: 0 nothing is wrong; 1 something is wrong; 2 the file is no bundle, or
 the command line is wrong; 3 nothing is wrong, but something was not checked, such as the signature without
@@ -137,8 +140,7 @@ def _chosen(text: str) -> Chosen:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="affidavit show",
-        description="Verify a bundle and write it as one HTML page that needs no network: the pages with the "
-        "cited words outlined, the values beside them, hashes, and what each check found.",
+        description=DESCRIPTION,
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

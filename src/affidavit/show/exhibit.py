@@ -128,7 +128,7 @@ class Exhibit:
                 yield chunk.parse(line)
 
     def words(self, pages: Collection[int], cited: Collection[str]) -> dict[int, dict[str, PlacedWord]]:
-        """Return the words of some pages by page and id: those that are cited, and the first of the others."""
+        """Return words of some pages by page and id: those that are cited, and the first of the others."""
         found: dict[int, dict[str, PlacedWord]] = {page: {} for page in pages}
         for each in self.chunks():
             for name, word in _words(each.words) if each.page in found else ():
