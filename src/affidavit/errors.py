@@ -122,8 +122,10 @@ class BundleDeleted(Gone):
 
     code = "BUNDLE_DELETED"
 
-    def __init__(self, deleted_at: datetime, deleted_by: str | None) -> None:
-        super().__init__("This bundle was deleted. Its signed tombstone is at .../tombstone.")
+    def __init__(self, bundle_id: str, deleted_at: datetime, deleted_by: str | None) -> None:
+        super().__init__(
+            f"This bundle was deleted. Its signed tombstone is at /v1/bundles/{bundle_id}/tombstone."
+        )
         self.deleted_at = deleted_at
         self.deleted_by = deleted_by
 

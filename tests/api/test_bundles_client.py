@@ -164,6 +164,7 @@ async def test_deleted_bundle_leaves_a_tombstone_and_an_error_that_says_so(tenan
     with pytest.raises(ApiError) as refused:
         await use(lambda client: client.bundle(bundle_id))
     assert refused.value.problem.code == "BUNDLE_DELETED"
+    assert f"/v1/bundles/{bundle_id}/tombstone" in refused.value.problem.detail
     assert [each.id for each in await use(lambda client: client.bundles(deleted=True))] == [bundle_id]
 
 

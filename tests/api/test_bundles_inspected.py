@@ -340,3 +340,15 @@ async def test_bundle_that_is_not_there_is_not_looked_into(
     for suffix in ("/verify", "/verify?quick=true", "/citations", "/citations/c1", "/diff"):
         assert (await neighbour.get(path + suffix)).status_code == 404, suffix
         assert (await tenant.get(f"/v1/bundles/ev_0000{suffix}")).status_code == 404, suffix
+
+
+async def test_diff_leaves_out_what_a_review_says_of_itself(tenant: Api, sealer: Sealer) -> None:
+    machine = await sealer.seal()
+    said = {**REVIEWED, "extraction": {**extraction(), "review": {"corrected": {"total": {"value": 1}}}}}
+    reviewed = await sealer.seal(
+        parent=machine, relation=Relation.REVIEW, files={"reviewed.json": json.dumps(said).encode()}
+    )
+
+    found = (await tenant.get(f"/v1/bundles/{reviewed.contents.bundle_id}/diff")).json()
+
+    assert (found["fields"], found["members"]) == ([], [])

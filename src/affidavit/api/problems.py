@@ -93,7 +93,7 @@ _STATE: Final[Mapping[str, Kind]] = {
     "RESULT_DELETED": Kind(410, "Result deleted", "Submit the document again."),
     "RESULT_EXPIRED": Kind(410, "Result expired", "Submit the job again."),
     "SOURCE_GONE": Kind(410, "Document no longer stored", "Submit the document again."),
-    "BUNDLE_DELETED": Kind(410, "Bundle deleted", "Its signed tombstone is at .../tombstone."),
+    "BUNDLE_DELETED": Kind(410, "Bundle deleted", "Its signed tombstone is at /v1/bundles/{id}/tombstone."),
     "BUNDLE_NOT_LOGGED": Kind(409, "Bundle not in the log yet", "Ask again after Retry-After."),
     "BUNDLE_NOT_DELETED": Kind(409, "Bundle not deleted", "Only a deleted bundle has a tombstone."),
     "BUNDLE_HAS_NO_PARENT": Kind(409, "No earlier bundle", "Name the other bundle with against=."),

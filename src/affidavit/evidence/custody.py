@@ -185,7 +185,7 @@ async def _refuse_gone(session: AsyncSession, environment_id: str, bundle_id: st
     if row is None:
         raise NotFound("bundle")
     if row.deleted_at is not None:
-        raise BundleDeleted(row.deleted_at, row.deleted_by)
+        raise BundleDeleted(bundle_id, row.deleted_at, row.deleted_by)
 
 
 async def _event(session: AsyncSession, environment_id: str, event_id: str) -> EventView:

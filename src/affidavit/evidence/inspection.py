@@ -5,6 +5,7 @@ What it finds it tells in messages (checks), or writes as the JSON of an answer,
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import json
 import os
@@ -53,6 +54,7 @@ class Refused(Exception):
 
 def run(request: Mapping[str, Any], document: int | None, workspace: Path, emit: Emit) -> None:
     """Do the `task` of a request; the other members are what each task needs."""
+    gc.disable()  # values that were unpacked have no cycles, and the process ends with its task
     try:
         match Task(request["task"]):
             case Task.VERIFY:
@@ -68,6 +70,8 @@ def run(request: Mapping[str, Any], document: int | None, workspace: Path, emit:
         emit(_refusal(refused.code, str(refused)))
     except (JsonError, ChunkError, UnicodeDecodeError) as wrong:
         emit(_refusal("CONTENT_INVALID", str(wrong)[:DETAIL_LENGTH]))
+    except RecursionError:
+        emit(_refusal("CONTENT_INVALID", "It is nested too deeply."))
     else:
         emit({"type": "done"})
 

@@ -104,7 +104,7 @@ async def issue(
     if bundle is None:
         raise NotFound("bundle")
     if bundle.deleted_at is not None:
-        raise BundleDeleted(bundle.deleted_at, bundle.deleted_by)
+        raise BundleDeleted(bundle_id, bundle.deleted_at, bundle.deleted_by)
     bare = ReceiptView(
         id=receipt_id or new_receipt_id(),
         bundle_id=bundle_id,

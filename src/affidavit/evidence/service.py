@@ -174,7 +174,7 @@ def _check_id(bundle_id: str) -> None:
 
 def _deleted(view: BundleView) -> BundleDeleted:
     assert view.deleted_at is not None
-    return BundleDeleted(view.deleted_at, view.deleted_by)
+    return BundleDeleted(view.id, view.deleted_at, view.deleted_by)
 
 
 def _missing() -> NoReturn:

@@ -126,7 +126,7 @@ class Keeping:
         async with self._db.begin(environment_id) as session:
             job, bundle = await _lock(session, environment_id, bundle_id)
             if bundle.deleted_at is not None:
-                raise BundleDeleted(bundle.deleted_at, bundle.deleted_by)
+                raise BundleDeleted(bundle.id, bundle.deleted_at, bundle.deleted_by)
             ours = {"environment_id": environment_id, "job_id": bundle.job_id, "held": is_held}
             if job is not None and job.legal_hold is not is_held:
                 await session.execute(_SET_JOB, ours)
