@@ -189,7 +189,7 @@ class Settings(BaseSettings):
     sandbox_disk_bytes: PositiveInt = Field(
         default=2 * 1024**3,
         description="What the process that opens a document may leave on the disk, looked at four times "
-        "a second. No single file is larger than 256 MiB.",
+        "a second. No single file is larger than 512 MiB.",
     )
     sandbox_files: PositiveInt = Field(
         default=10_000, description="Files that the process that opens a document may make."

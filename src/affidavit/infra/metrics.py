@@ -114,6 +114,13 @@ TIMESTAMPS: Final = _counter(
     "timestamps_total", "Timestamps of bundles, granted or by the code of what failed.", ("outcome",)
 )
 
+# Bundles of evidence, in the workers.
+BUNDLES_SEALED: Final = _counter("bundles_sealed_total", "Bundles sealed with results.", ("operation",))
+BUNDLE_BYTES: Final = _counter("bundle_bytes_total", "Bytes of the files of these bundles, uncompressed.")
+SEAL_SECONDS: Final = _histogram(
+    "bundle_seal_seconds", "What a job waits for its bundle, from the child's end to the signature.", _FAST
+)
+
 # A language model, in the workers.
 MODEL_REQUESTS: Final = _counter(
     "model_requests_total",

@@ -62,7 +62,7 @@ class Walls:
     """
 
     address_space_bytes: int = 4 << 30
-    file_size_bytes: int = 256 << 20
+    file_size_bytes: int = 512 << 20  # the words of 2,000 dense pages with their boxes
     open_files: int = 256
     processes: int = 32
     disk_bytes: int = 2 << 30

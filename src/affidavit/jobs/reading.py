@@ -209,9 +209,10 @@ class Reading:
 
     async def _page(self, message: Mapping[str, Any]) -> None:
         number = self._unaccounted(message["number"])
-        page = await self._store(message, self.limits.output_bytes)
         image = message.get("image")
-        stored = None if image is None else await self._store(image, IMAGE_BYTES)
+        page, stored = await asyncio.gather(
+            self._store(message, self.limits.output_bytes), self._store_image(image)
+        )
         if stored is not None:
             self.images[number] = StoredImage(stored.sha256, stored.size_bytes, stored.crc32)
         self.done.add(number)
@@ -293,6 +294,9 @@ class Reading:
         if self.batch is None or number not in self.batch or number in self.done or number in self.failed:
             raise OutputRejected
         return number
+
+    async def _store_image(self, image: Mapping[str, Any] | None) -> StoredBlob | None:
+        return None if image is None else await self._store(image, IMAGE_BYTES)
 
     async def _store(self, message: Mapping[str, Any], limit: int) -> StoredBlob:
         size = _number(message["size"], limit)

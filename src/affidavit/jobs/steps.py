@@ -287,12 +287,14 @@ class Steps:
         return None
 
     async def _sealed(self, reading: Reading, failed: Sequence[int]) -> SealedBundle:
-        shop = self.shop
+        shop, began = self.shop, time.monotonic()
         good = sorted(set(reading.selected or ()) - set(failed))
         read = Read(reading.page_count or len(good), good, failed, reading.images)
         sealer = Sealer(shop.blobs, shop.keyring, shop.log_origin, shop.engine_versions)
         made = tuple(reading.artifacts.values())
-        return await sealer.seal(self.held, reading.gathering, read, made, reading.engine)
+        sealed = await sealer.seal(self.held, reading.gathering, read, made, reading.engine)
+        metrics.SEAL_SECONDS.observe(time.monotonic() - began)
+        return sealed
 
     async def _commit_result(self, reading: Reading, result: StoredBlob, sealed: SealedBundle | None) -> None:
         news, pages = reading.news(), len(reading.selected or ())
@@ -314,6 +316,9 @@ class Steps:
         )
         seconds = self.held.age_seconds + time.monotonic() - self.held.asked_at
         metrics.JOB_SECONDS.labels(self.held.operation).observe(seconds)
+        if sealed is not None:
+            metrics.BUNDLES_SEALED.labels(self.held.operation).inc()
+            metrics.BUNDLE_BYTES.inc(sealed.contents.size_bytes)
         if reading.children:
             self._ring()
         log.info("job.completed", **_ids(self.held), pages=pages)
