@@ -58,6 +58,7 @@ _EVENT: Final = {
 _VERIFIED: Final = {
     **_RECEIPT,
     "valid": True,
+    "claims": {"from_agent": "agent:intake", "to_agent": "agent:payments"},
     "bundle_deleted_at": None,
     "checks": [
         {"name": name, "status": "passed", "code": None} for name in ("signature", "record", "key", "bundle")

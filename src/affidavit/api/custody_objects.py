@@ -73,7 +73,20 @@ class ReceiptCheck(Answer):
 class ReceiptVerification(ReceiptObject):
     """A receipt and whether it is genuine."""
 
-    valid: Annotated[bool, Field(description="It was signed here, and no check failed.")]
+    valid: Annotated[
+        bool,
+        Field(
+            description="The receipt was signed here, and no check of it failed. How a verification of the "
+            "bundle came out is in `claims`."
+        ),
+    ]
+    claims: Annotated[
+        dict[str, str],
+        Field(
+            description="What it states beside: `mode` and `verdict` of a verification, `format` of a "
+            "download, `decision` of a review, `from_agent` and `to_agent` of a hand-off."
+        ),
+    ]
     bundle_deleted_at: datetime | None
     checks: list[ReceiptCheck]
 
@@ -156,6 +169,7 @@ def render_report(report: ReceiptReport) -> dict[str, Any]:
     return {
         **render_receipt(report.receipt),
         "valid": report.is_valid,
+        "claims": dict(report.claims),
         "bundle_deleted_at": report.deleted_at,
         "checks": [
             {"name": check.name, "status": check.status, "code": check.code} for check in report.checks

@@ -169,7 +169,7 @@ class HandOff(Loose):
 
 
 class Receipt(Loose):
-    """A receipt as the service sees it; `valid` only when it was checked."""
+    """A receipt as the service sees it; `valid` and `claims` only when it was checked."""
 
     id: str
     bundle_id: str
@@ -180,6 +180,7 @@ class Receipt(Loose):
     agent_id: str | None = None
     key_id: str | None = None
     valid: bool | None = None
+    claims: dict[str, str] = {}
 
 
 class ReceiptPage(Loose):

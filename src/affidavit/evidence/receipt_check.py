@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -47,10 +48,14 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class ReceiptReport:
-    """A receipt and what was found. `is_valid`: it was signed here and says what is told of it."""
+    """A receipt and what was found. `is_valid`: it was signed here and says what is told of it.
+
+    `claims` is what it states beside that, such as how a verification came out; empty unless it is signed.
+    """
 
     receipt: ReceiptView
     deleted_at: datetime | None
+    claims: Mapping[str, str]
     checks: tuple[Check, ...]
 
     @property
@@ -66,12 +71,16 @@ async def check_receipt(db: Database, receipt_id: str) -> ReceiptReport:
     if row is None:
         raise NotFound("receipt")
     receipt = ReceiptView(**{name: row[name] for name in ReceiptView.__slots__})
-    return ReceiptReport(receipt, row["deleted_at"], _checks(receipt, row))
-
-
-def _checks(receipt: ReceiptView, row: asyncpg.Record) -> tuple[Check, ...]:
     signature, signed = _signature(receipt, row["public_key"])
-    return (signature, _record(receipt, signed), _key(receipt, row["retired_at"]), _bundle(row))
+    checks = (signature, _record(receipt, signed), _key(receipt, row["retired_at"]), _bundle(row))
+    return ReceiptReport(receipt, row["deleted_at"], _claims(receipt, signed), checks)
+
+
+def _claims(receipt: ReceiptView, signed: Statement | None) -> dict[str, str]:
+    if signed is None:
+        return {}
+    own = claims_of(receipt).keys()
+    return {name: str(value) for name, value in signed.predicate.items() if name not in own}
 
 
 def _signature(receipt: ReceiptView, public: bytes | None) -> tuple[Check, Statement | None]:

@@ -56,7 +56,7 @@ async def test_receipt_says_nothing_of_the_content(case: Case, anybody: Api) -> 
 
     assert set(report) == {
         "id", "bundle_id", "action", "agent_id", "key_id", "manifest_sha256", "signing_key_id",
-        "issued_at", "valid", "bundle_deleted_at", "checks",
+        "issued_at", "valid", "claims", "bundle_deleted_at", "checks",
     }  # fmt: skip
     signed = open_envelope(envelope.content, trusted(await keys(anybody)))
     assert signed.predicate_type == RECEIPT
@@ -69,6 +69,16 @@ async def test_receipt_says_nothing_of_the_content(case: Case, anybody: Api) -> 
         "agent_id": "agent:a",
         "key_id": case.key_id,
     }
+
+
+async def test_receipt_of_a_verification_that_failed_says_so(case: Case, anybody: Api) -> None:
+    deed = Deed(Action.VERIFY, case.key_id, claims={"mode": "full", "verdict": "failed"})
+    issued = await case.api.services.custody.issue(case.environment_id, case.id, deed)
+
+    report = await found(anybody, issued.receipt.id)
+
+    assert report["valid"] is True
+    assert report["claims"] == {"mode": "full", "verdict": "failed"}
 
 
 async def keys(anybody: Api) -> bytes:

@@ -44,6 +44,7 @@ async def test_hand_off_is_kept_with_a_receipt_that_both_can_show(case: Case, an
     assert (made["from_agent"], made["to_agent"], made["note"]) == ("agent:a", "agent:b", "Yours now.")
     checked = (await anybody.get(f"/v1/receipts/{made['receipt_id']}")).json()
     assert (checked["valid"], checked["action"], checked["agent_id"]) == (True, "hand_off", "agent:a")
+    assert checked["claims"] == {"from_agent": "agent:a", "to_agent": "agent:b"}
     envelope = (await anybody.get(f"/v1/receipts/{made['receipt_id']}/envelope")).text
     assert "Yours now." not in envelope
     listed = (await case.api.get(f"{case.path}/handoffs")).json()
