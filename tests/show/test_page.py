@@ -342,7 +342,10 @@ def test_a_rejected_result_says_that_it_does_not_count() -> None:
     making = reviewed()
     making.reviewed = {"decision": "rejected", "reviewer": None, "extraction": None}
 
-    assert "A person rejected this" in shown(making.seal()).text
+    page = shown(making.seal())
+
+    assert "A person rejected this: what the machine read does not count." in page.text
+    assert "rejected by a person" in page.text
 
 
 def paths(value: Any, before: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:

@@ -120,7 +120,7 @@ def _review(reviewed: Mapping[str, Any]) -> Html:
     ]
     rows = (join([tag("dt", name), tag("dd", value)]) for name, value in pairs if value)
     rejected = reviewed.get("decision") == "rejected"
-    warning = tag("p", "A person rejected this: what the machine read does not count.", class_="bad")
+    warning = tag("p", "A person rejected this: what the machine read does not count.", class_="caution bad")
     return join([tag("dl", *rows, class_="pairs"), warning if rejected else Html()])
 
 

@@ -55,7 +55,7 @@ def render(exhibit: Exhibit | None, report: Report, made: Made, chosen: Chosen) 
         "header",
         tag("p", "Affidavit evidence bundle", class_="kicker"),
         tag("h1", tag("bdi", shortened(title, 300))),
-        _facts(exhibit.manifest) if exhibit else "",
+        _facts(exhibit) if exhibit else "",
         verdict.banner(report),
     )
     yield "<main>" if exhibit else '<main class="alone">'
@@ -98,16 +98,23 @@ def _title(exhibit: Exhibit | None, made: Made) -> str:
     return made.name
 
 
-def _facts(manifest: Mapping[str, Any]) -> Html:
+def _facts(exhibit: Exhibit) -> Html:
+    manifest = exhibit.manifest
     times, pages = _object(manifest, "times"), _object(manifest, "pages")
     total = pages.get("total")
     said = [
         f"{_text(manifest.get('operation')).replace('_', ' ')}",
         f"{total} page{'' if total == 1 else 's'}" if isinstance(total, int) else "",
         f"sealed {spelled_time(times.get('sealed_at'))}" if times else "",
+        _decision(exhibit),
         _text(manifest.get("bundle_id")),
     ]
     return tag("p", " · ".join(part for part in said if part), class_="facts")
+
+
+def _decision(exhibit: Exhibit) -> str:
+    decision = _text(exhibit.object("reviewed.json").get("decision"))
+    return f"{decision} by a person" if decision else ""
 
 
 def _panel(exhibit: Exhibit | None, report: Report, made: Made, body: extracted.Extracted) -> Html:

@@ -127,10 +127,14 @@ def _glance(report: Report) -> Html:
     said = [
         _state(report, "signature", f"signed with the key {key[:8]}…"),
         _state(report, "log", "in the log"),
-        _state(report, "timestamp", "timestamped"),
+        _state(report, "timestamp", _attested(report)),
         *([_found_again(len(quotes))] if quotes else []),
     ]
     return tag("p", " · ".join(said), class_="glance")
+
+
+def _attested(report: Report) -> str:
+    return next((f"timestamp: {each.detail}" for each in report.checks if each.name == "timestamp"), "")
 
 
 def _found_again(quotes: int) -> str:
