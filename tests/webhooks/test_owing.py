@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -13,8 +14,14 @@ from sqlalchemy import update
 from affidavit.api import openapi
 from affidavit.api.endpoints import ENDPOINTS
 from affidavit.api.webhook_messages import DisabledMessage, JobMessage
+from affidavit.bundle.merkle import EMPTY_ROOT
 from affidavit.engine.spec import Operation
+from affidavit.evidence import repository as bundles
+from affidavit.evidence.manifest import Chunks, Contents, Pages
+from affidavit.evidence.sealing import SealedBundle, seal
 from affidavit.infra.db import SYSTEM
+from affidavit.infra.ids import new_id
+from affidavit.infra.keyring import Keyring
 from affidavit.jobs.models import Job
 from affidavit.jobs.status import JobStatus
 from affidavit.jobs.submission import Priority, Submission, Upload, WebhookRef
@@ -95,6 +102,60 @@ def test_every_message_is_described_with_an_example_that_is_true(event: EventTyp
     assert model.model_validate(body["example"]).type == event
     assert body["schema"]["$ref"].endswith(f"/{model.__name__}")
     assert model.__name__ in DOCUMENT["components"]["schemas"]
+
+
+def sealed_bundle(job_id: str, folder: Path) -> SealedBundle:
+    at = datetime(2026, 3, 14, 9, 26, 53, tzinfo=UTC)
+    contents = Contents(
+        bundle_id=new_id("ev"),
+        environment_id=ENV,
+        job_id=job_id,
+        operation="parse",
+        attempt=1,
+        parent=None,
+        submitted_at=at,
+        sealed_at=at,
+        source=None,
+        pages=Pages(total=1, included="1"),
+        options={},
+        engine={},
+        chunks=Chunks(0, EMPTY_ROOT.hex()),
+        artifacts=(),
+        log_origin="tests.example/log",
+    )
+    return seal(contents, Keyring(folder).current())
+
+
+async def test_sealed_bundle_owes_its_event_with_the_job_as_it_is_then(desk: Desk, tmp_path: Path) -> None:
+    endpoint = await desk.endpoint(URL, EventType.BUNDLE_CREATED)
+    await desk.endpoint(URL, EventType.JOB_FAILED)
+    job_id = await desk.completed_job(metadata={"po": "4711"}, webhook=WebhookRef("https://own.example/x"))
+    before = await desk.deliveries()
+
+    sealed = sealed_bundle(job_id, tmp_path / "keys")
+    async with desk.db.begin(SYSTEM) as session:
+        await bundles.add(session, sealed)
+
+    (owed,) = [each for each in await desk.deliveries() if each not in before]
+    bundle_id = sealed.contents.bundle_id
+    assert (owed.endpoint_id, owed.job_id, owed.event_type) == (endpoint.id, job_id, "bundle.created")
+    assert owed.message_id == f"msg_{bundle_id.removeprefix('ev_')}"
+    payload = (await desk.delivery(owed.id)).payload or b""
+    said = JobMessage.model_validate_json(payload).data
+    assert (said.bundle_id, said.manifest_sha256) == (bundle_id, sealed.manifest_sha256)
+    assert (said.status, said.metadata) == ("completed", {"po": "4711"})
+    assert said.links.bundle == f"/v1/bundles/{bundle_id}"
+
+
+async def test_bundle_that_is_rolled_back_owes_nothing(desk: Desk, tmp_path: Path) -> None:
+    await desk.endpoint(URL, EventType.BUNDLE_CREATED)
+    job_id = await desk.completed_job()
+    with pytest.raises(ZeroDivisionError):
+        async with desk.db.begin(SYSTEM) as session:
+            await bundles.add(session, sealed_bundle(job_id, tmp_path / "keys"))
+            raise ZeroDivisionError
+
+    assert await desk.deliveries() == []
 
 
 async def test_move_that_is_rolled_back_owes_nothing(desk: Desk) -> None:
