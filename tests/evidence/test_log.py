@@ -12,6 +12,7 @@ from affidavit.bundle import merkle
 from affidavit.bundle.checkpoint import Checkpoint, sign
 from affidavit.bundle.log_proof import read_log_proof
 from affidavit.evidence import log, log_tree
+from affidavit.evidence.log_audit import Audit, audit
 from affidavit.evidence.log_memory import LogMemory
 from affidavit.evidence.log_tree import LogDamaged
 from affidavit.infra.db import SYSTEM, Database
@@ -236,30 +237,64 @@ async def test_nothing_is_signed_over_a_damaged_log(db: Database, rows: Rows, da
     assert await rows.run("SELECT size FROM log_checkpoints ORDER BY size") == before
 
 
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "UPDATE log_entries SET entry = sha256('x') WHERE n = 0",
-        "DELETE FROM log_entries",
-        "INSERT INTO log_entries (n, entry) VALUES (5, sha256('x'))",
-        "INSERT INTO log_entries (n, entry) VALUES (1, sha256('x'))",
-        "INSERT INTO log_entries (n, entry) VALUES (2, 'short')",
-        "UPDATE log_nodes SET hash = sha256('x')",
-        "DELETE FROM log_nodes",
-        "UPDATE log_checkpoints SET note = 'x'",
-        "DELETE FROM log_checkpoints",
-        "UPDATE bundles SET log_index = 7 WHERE id LIKE '%a'",
-        "UPDATE bundles SET log_index = NULL WHERE id LIKE '%a'",
-    ],
-)
-async def test_the_database_lets_nobody_rewrite_the_log(db: Database, rows: Rows, statement: str) -> None:
+REWRITES = [
+    "UPDATE log_entries SET entry = sha256('x') WHERE n = 0",
+    "DELETE FROM log_entries",
+    "INSERT INTO log_entries (n, entry) VALUES (5, sha256('x'))",
+    "INSERT INTO log_entries (n, entry) VALUES (1, sha256('x'))",
+    "INSERT INTO log_entries (n, entry) VALUES (2, 'short')",
+    "UPDATE log_nodes SET hash = sha256('x')",
+    "DELETE FROM log_nodes",
+    "UPDATE log_checkpoints SET note = 'x'",
+    "DELETE FROM log_checkpoints",
+    "UPDATE bundles SET log_index = 7 WHERE id LIKE '%a'",
+    "UPDATE bundles SET log_index = NULL WHERE id LIKE '%a'",
+]
+
+
+async def test_the_database_lets_nobody_rewrite_the_log(db: Database, rows: Rows) -> None:
     await rows.seal("a", "b")
     await append(db)
 
-    with pytest.raises(asyncpg.IntegrityConstraintViolationError):
-        await rows.run(statement)
+    for statement in REWRITES:
+        with pytest.raises(asyncpg.IntegrityConstraintViolationError):
+            await rows.run(statement)
 
     assert await rows.judge(KEY) == 2
+
+
+DAMAGE = {
+    "UPDATE log_entries SET entry = sha256(entry) WHERE n = 1": "nodes over entries 0 to 3",
+    "UPDATE log_nodes SET hash = sha256(hash) WHERE level = 1 AND n = 0": "1 are wrong",
+    "DELETE FROM log_nodes WHERE level = 0 AND n = 3": "1 are wrong",
+    "DELETE FROM log_entries WHERE n = 1": "some from 0 on are missing",
+    "DELETE FROM log_entries WHERE n = 3": "some from 3 on are missing",
+    "UPDATE log_checkpoints SET note = replace(note, '2', '3') WHERE size = 2": "checkpoint 2",
+    "UPDATE log_checkpoints SET root = sha256(root) WHERE size = 2": "checkpoint 2 is of another log",
+    "UPDATE bundles SET log_index = 9 WHERE log_index = 1": "has a place",
+    "UPDATE bundles SET manifest_sha256 = repeat('0', 64) WHERE log_index = 1": "has a place",
+    "UPDATE installation SET log_origin = 'other'": "of another log",
+    "DELETE FROM signing_keys": "None of the given keys",
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+async def test_a_check_of_the_whole_log_finds_what_was_altered(db: Database, rows: Rows, damage: str) -> None:
+    await rows.run("INSERT INTO signing_keys (id, public_key) VALUES ($1, $2)", KEY.key_id, KEY.public)
+    for names in (("a", "b"), ("c", "d")):
+        await rows.seal(*names)
+        await append(db)
+    whole = await audit(db)
+    await rows.force(damage)
+
+    found = await audit(db)
+
+    assert (whole.entries, whole.checkpoints, whole.wrong) == (4, 2, [])
+    assert any(DAMAGE[damage] in each for each in found.wrong), found.wrong
+
+
+async def test_a_check_of_a_log_that_nobody_began_finds_nothing(db: Database) -> None:
+    assert await audit(db) == Audit()
 
 
 async def test_a_database_older_than_what_was_signed_is_not_gone_on_with(
