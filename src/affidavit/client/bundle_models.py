@@ -180,7 +180,7 @@ class Receipt(Loose):
     agent_id: str | None = None
     key_id: str | None = None
     valid: bool | None = None
-    claims: dict[str, str] = {}
+    claims: dict[str, str] = Field(default_factory=dict)
 
 
 class ReceiptPage(Loose):
