@@ -69,11 +69,11 @@ def test_base_install_can_submit() -> None:
     assert done.returncode == 0, done.stderr
 
 
-@pytest.mark.parametrize("name", ["serve", "up", "keys", "extract"])
-def test_base_install_says_what_a_server_command_needs(name: str) -> None:
+@pytest.mark.parametrize("name", ["serve", "up", "keys", "extract", "verify", "show"])
+def test_base_install_says_what_a_command_needs(name: str) -> None:
     done = base_install(name, "x")
-    assert done.returncode == 1
-    assert "pip install 'affidavit[server]'" in done.stderr
+    assert done.returncode == 2
+    assert f"pip install 'affidavit[{COMMANDS[name].extra}]'" in done.stderr
     assert "Traceback" not in done.stderr
 
 

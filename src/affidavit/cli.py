@@ -44,7 +44,7 @@ COMMANDS: dict[str, Command] = {
     "version": Command("affidavit.cli:version", "print the version"),
 }
 
-_NOT_UNDERSTOOD = 2  # as argparse exits
+_NOT_RUN = 2  # as argparse exits; 1 is what a command says of what it looked at
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command = COMMANDS.get(name.removeprefix("--") if name == "--version" else name)
     if command is None:
         print(f"affidavit: there is no command '{name}'.\n\n{usage()}", file=sys.stderr)
-        return _NOT_UNDERSTOOD
+        return _NOT_RUN
     return _run(name, command, rest)
 
 
@@ -85,7 +85,7 @@ def _run(name: str, command: Command, arguments: Sequence[str]) -> int:
             f"This command needs more: pip install 'affidavit[{command.extra}]'.",
             file=sys.stderr,
         )
-        return 1
+        return _NOT_RUN
     return int(run(arguments) or 0)
 
 

@@ -22,6 +22,7 @@ UNREADABLE = 2  # as argparse exits when it does not understand
 EXIT = {Status.PASSED: 0, Status.FAILED: 1, Status.NOT_CHECKED: 3}
 
 _MARKS = {Status.PASSED: "ok", Status.FAILED: "FAILED", Status.NOT_CHECKED: "-"}
+_WIDEST = 400  # characters of a line
 _MANY = {"artifact", "citation"}  # of these, only what is not in order is printed one by one
 _SEALED = "Everything is as it was sealed."
 _STATED = "The signature is right: this is what its holder has stated."
@@ -125,5 +126,6 @@ def _line(check: Check) -> str:
 
 
 def _printable(line: str) -> str:
-    """Return a line in which nothing that a file says can move the cursor or turn the text around."""
-    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in line)
+    """Return a line in which nothing that a file says can move the cursor, turn text around or go on and on."""
+    shown = line if len(line) <= _WIDEST else f"{line[:_WIDEST]}..."
+    return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in shown)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import rfc8785
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from affidavit.bundle.canonical import MAX_INTEGER, JsonError, canonical, load, load_canonical
@@ -16,6 +16,7 @@ VALUES = st.recursive(
 )
 
 
+@settings(deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(VALUES)
 def test_canonical_form_is_the_one_of_rfc8785(value: object) -> None:
     spelled = canonical(value)

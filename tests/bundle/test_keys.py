@@ -78,6 +78,12 @@ def test_key_of_another_kind_is_refused() -> None:
         keys.parse(other_kind())
 
 
+def test_file_beyond_its_limit_is_not_read_in_part(tmp_path: Path) -> None:
+    (tmp_path / "large.pem").write_bytes(pem(KEY) + b"#" * keys.MAX_KEY_FILE_BYTES)
+    with pytest.raises(KeysUnusable, match="more than 1,048,576 bytes"):
+        keys.read_folder(tmp_path)
+
+
 def test_refusal_names_the_file(tmp_path: Path) -> None:
     (tmp_path / "wrong.pem").write_text("nothing")
     with pytest.raises(KeysUnusable, match=r"wrong\.pem"):

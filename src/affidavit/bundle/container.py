@@ -44,7 +44,7 @@ class ContainerError(ValueError):
     def __init__(self, code: str, message: str, entry: str | None = None) -> None:
         super().__init__(message)
         self.code = code
-        self.entry = entry
+        self.entry = None if entry is None else entry[:MAX_NAME_BYTES]
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,9 @@ def read_folder(folder: Path) -> Keys:
 def read_file(path: Path) -> Keys:
     """Return the keys in a file of PEM, or of the JSON of `/v1/keys/signing`."""
     with path.open("rb") as file:
-        data = file.read(MAX_KEY_FILE_BYTES)
+        data = file.read(MAX_KEY_FILE_BYTES + 1)
+    if len(data) > MAX_KEY_FILE_BYTES:
+        raise KeysUnusable(f"{path}: it has more than {MAX_KEY_FILE_BYTES:,} bytes.")
     try:
         return parse(data)
     except KeysUnusable as unusable:
