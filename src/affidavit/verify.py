@@ -126,6 +126,6 @@ def _line(check: Check) -> str:
 
 
 def _printable(line: str) -> str:
-    """Return a line in which nothing that a file says can move the cursor, turn text around or go on and on."""
+    """Return a line in which nothing that a file says can move the cursor, turn text around or flood it."""
     shown = line if len(line) <= _WIDEST else f"{line[:_WIDEST]}..."
     return "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in shown)
