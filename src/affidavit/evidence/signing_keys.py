@@ -71,8 +71,9 @@ async def follow(db: Database, keyring: Keyring) -> None:
     if key.key_id == before.key_id:
         return
     await _adopt(db, keyring, key)
+    log.info("signing_key.taken", key_id=key.key_id)
     await retire(db, before.key_id, RETIRE_AFTER)
-    log.info("signing_key.taken", key_id=key.key_id, instead_of=before.key_id)
+    log.info("signing_key.retired", key_id=before.key_id)
 
 
 async def keep_following(db: Database, keyring: Keyring) -> None:
