@@ -124,10 +124,11 @@ def test_limits_hold_at_the_limit_and_break_past_it() -> None:
     assert refused.value.code == "TOO_MANY_ENTRIES"
 
 
-def test_file_that_shrinks_meanwhile_is_noticed() -> None:
+@pytest.mark.parametrize(("left", "code"), [(0, "HEADER_WRONG"), (60, "HEADER_WRONG"), (100, "TRUNCATED")])
+def test_file_that_shrinks_meanwhile_is_noticed(left: int, code: str) -> None:
     file = io.BytesIO(written())
     found = container.read(file)
-    file.truncate(100)
-    with pytest.raises(ContainerError) as refused:
+    file.truncate(left)
+    with pytest.raises(ContainerError, match="ended while it was read") as refused:
         list(found.read(1))
-    assert refused.value.code == "TRUNCATED"
+    assert refused.value.code == code

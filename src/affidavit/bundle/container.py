@@ -207,6 +207,8 @@ def _directory_wrong(plan: Plan, found: bytes) -> ContainerError:
 
 def _difference(names: str, fields: struct.Struct, found: bytes, expected: bytes) -> str:
     """Say in which field a record differs from what it must be."""
+    if len(found) < fields.size:
+        return "The file ended while it was read."
     pairs = zip(names.split(), fields.unpack_from(found), fields.unpack_from(expected), strict=True)
     for name, is_, must_be in pairs:
         if is_ != must_be:
