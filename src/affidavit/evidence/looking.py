@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from collections.abc import Iterator
 from typing import Final
 
 from affidavit.bundle import manifest
-from affidavit.bundle.envelope import BUNDLE, EnvelopeError, open_envelope
+from affidavit.bundle.envelope import BUNDLE, EnvelopeError, open_envelope, read_envelope
 from affidavit.bundle.keys import Keys
-from affidavit.bundle.manifest import ENVELOPE, MANIFEST, ManifestError
+from affidavit.bundle.manifest import ENVELOPE, MANIFEST, Manifest, ManifestError
 from affidavit.bundle.report import Check, Status
-from affidavit.evidence.views import ArtifactView, SealedView
+from affidavit.evidence.manifest import moment
+from affidavit.evidence.views import ArtifactView, BundleView, SealedView
 from affidavit.infra.blobs import BlobStore
 
 LOOKS_AT_ONCE: Final = 16  # into the store; a bucket answers each in some 20 ms
@@ -33,11 +35,59 @@ async def look(blobs: BlobStore, environment_id: str, sealed: SealedView, keys: 
 
 
 def record_check(sealed: SealedView) -> Check:
-    """Hold the manifest against what the database, the job and the log know it by."""
-    if hashlib.sha256(sealed.manifest).hexdigest() == sealed.view.manifest_sha256:
-        return Check("record", Status.PASSED, None, "The manifest is the one on record.")
-    detail = "The manifest has another SHA-256 than the one on record."
-    return Check("record", Status.FAILED, "RECORD_WRONG", detail, MANIFEST)
+    """Hold what is on record against the manifest: a genuine bundle may lie in the place of another."""
+    for what, entry in _differences(sealed):
+        return Check("record", Status.FAILED, "RECORD_WRONG", f"On record is another {what}.", entry)
+    return Check("record", Status.PASSED, None, "The manifest is the one on record.")
+
+
+def _differences(sealed: SealedView) -> Iterator[tuple[str, str]]:
+    """Yield what is not as the manifest has it, and the file that it is about."""
+    if hashlib.sha256(sealed.manifest).hexdigest() != sealed.view.manifest_sha256:
+        yield "SHA-256 of the manifest", MANIFEST
+    try:
+        said, key_id = manifest.parse(sealed.manifest), read_envelope(sealed.envelope).key_id
+    except (ManifestError, EnvelopeError):
+        return  # their own checks say so
+    ours, theirs = _on_record(sealed.view), _as_sealed(said, key_id)
+    yield from ((name.replace("_", " "), MANIFEST) for name in ours if ours[name] != theirs[name])
+    listed = {each["name"]: each for each in said.value["artifacts"]}
+    for row in sealed.artifacts:
+        file = {"name": row.name, "media_type": row.media_type, "size": row.size_bytes, "sha256": row.sha256}
+        if listed.get(row.name) != file:
+            yield "file", row.name
+
+
+def _on_record(view: BundleView) -> dict[str, object]:
+    return {
+        "bundle_id": view.id,
+        "job_id": view.job_id,
+        "operation": view.operation,
+        "parent": None if view.parent_id is None else (view.parent_id, view.relation),
+        "sealed_at": moment(view.sealed_at),
+        "source": view.source_sha256,
+        "chunks": (view.chunk_count, view.merkle_root),
+        "artifact_count": view.artifact_count,
+        "size": view.size_bytes,
+        "signing_key": view.signing_key_id,
+    }
+
+
+def _as_sealed(said: Manifest, key_id: str) -> dict[str, object]:
+    value = said.value
+    parent, source, chunks = value["parent"], value["source"], value["chunks"]
+    return {
+        "bundle_id": value["bundle_id"],
+        "job_id": value["job_id"],
+        "operation": value["operation"],
+        "parent": None if parent is None else (parent["bundle_id"], parent["relation"]),
+        "sealed_at": value["times"]["sealed_at"],
+        "source": None if source is None else source["sha256"],
+        "chunks": (chunks["count"], chunks["root"]),
+        "artifact_count": len(said.artifacts),
+        "size": sum(artifact.size for artifact in said.artifacts),
+        "signing_key": key_id,
+    }
 
 
 def _listed(sealed: SealedView) -> Check:

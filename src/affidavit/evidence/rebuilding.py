@@ -83,6 +83,8 @@ async def _add(
         return _failed("STORED_BYTES_MISSING", "It is no longer in the store.", artifact)
     except BlobCorrupt:
         return _failed("STORED_BYTES_DAMAGED", "Its stored bytes are not those that were stored.", artifact)
+    if writer.entries[-1].crc32 != artifact.crc32:  # a download takes it from the record
+        return _failed("RECORD_WRONG", "It has another CRC-32 than the one on record.", artifact)
     return None
 
 
