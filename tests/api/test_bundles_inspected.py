@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 from typing import Any
@@ -173,6 +174,25 @@ async def test_each_verification_and_download_gets_a_receipt_that_anyone_can_che
     for receipt in receipts:
         checked = await house.get(f"/v1/receipts/{receipt}")
         assert (checked.status_code, checked.json()["valid"]) == (200, True), checked.text
+
+
+async def test_receipt_says_for_whom_it_was_done_and_what_was_found(tenant: Api, sealer: Sealer) -> None:
+    sealed = await sealer.seal()
+    path = f"/v1/bundles/{sealed.contents.bundle_id}"
+
+    found = await verified(tenant, sealed, "?agent_id=agent:audit&quick=true")
+    saved = await tenant.get(f"{path}/download?agent_id=agent:audit", headers={"Range": "bytes=0-9"})
+
+    envelopes = [
+        (await tenant.get(f"/v1/receipts/{receipt}/envelope")).json()
+        for receipt in (found["receipt_id"], saved.headers["affidavit-receipt"])
+    ]
+    signed = [json.loads(base64.b64decode(each["payload"]))["predicate"] for each in envelopes]
+    assert [each["agent_id"] for each in signed] == ["agent:audit"] * 2
+    assert (signed[0]["mode"], signed[0]["verdict"]) == ("quick", "not_checked")
+    assert signed[1]["format"] == "zip"
+    events = (await tenant.get(f"{path}/history")).json()["items"]
+    assert (events[2]["agent_id"], events[2]["detail"]) == ("agent:audit", {"format": "zip", "bytes": "0-9"})
 
 
 async def test_head_and_unchanged_downloads_are_no_downloads(tenant: Api, sealer: Sealer) -> None:

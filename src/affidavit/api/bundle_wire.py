@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from affidavit.api.custody_wire import AgentId
 from affidavit.api.wire import Moment, Query
 from affidavit.evidence.packing import PackageFormat
 
@@ -43,7 +44,15 @@ class CitationsQuery(Query):
     ] = None
 
 
-class VerifyQuery(Query):
+class DeedQuery(Query):
+    """Whom the receipt is for."""
+
+    agent_id: Annotated[
+        AgentId | None, Field(description="Whom you act for, in your own terms: it stands in the receipt.")
+    ] = None
+
+
+class VerifyQuery(DeedQuery):
     """How thoroughly to verify."""
 
     quick: Annotated[
@@ -55,7 +64,7 @@ class VerifyQuery(Query):
     ] = False
 
 
-class DownloadQuery(Query):
+class DownloadQuery(DeedQuery):
     """What to download a bundle as."""
 
     format: Annotated[

@@ -265,6 +265,8 @@ CAPABILITIES: Final[Example] = {
         "webhooks:write",
         "templates:read",
         "templates:write",
+        "bundles:read",
+        "bundles:write",
     ],
     "url_schemes": ["https"],
     "limits": {

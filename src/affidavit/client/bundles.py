@@ -61,9 +61,9 @@ def page(
     return Call("GET", "/v1/bundles", reply.reading(BundlePage), _params(given, limit, cursor))
 
 
-def verify(bundle_id: str, *, quick: bool = False) -> Call[Verification]:
-    """Check a bundle as it lies in the store; `quick` reads no file."""
-    params = {"quick": "true"} if quick else {}
+def verify(bundle_id: str, *, quick: bool = False, agent_id: str | None = None) -> Call[Verification]:
+    """Check a bundle as it lies in the store; `quick` reads no file. The receipt names `agent_id`."""
+    params = _given({"quick": "true" if quick else None, "agent_id": agent_id})
     path = f"{_path(bundle_id)}/verify"
     return Call("GET", path, reply.reading(Verification), params, hold_seconds=VERIFY_SECONDS)
 

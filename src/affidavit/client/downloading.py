@@ -22,7 +22,7 @@ class Downloading:
     `target` is a file, or a folder that is there, in which the file is named for the bundle.
     """
 
-    def __init__(self, bundle_id: str, target: str | Path, form: str) -> None:
+    def __init__(self, bundle_id: str, target: str | Path, form: str, agent_id: str | None) -> None:
         if form not in ENDINGS:
             raise ValueError(f"a bundle is downloaded as one of {', '.join(ENDINGS)}, not {form!r}")
         path = Path(target)
@@ -31,7 +31,7 @@ class Downloading:
             "GET",
             f"{path_of('bundles', bundle_id)}/download",
             reply.nothing,
-            {"format": form},
+            {"format": form} | ({} if agent_id is None else {"agent_id": agent_id}),
             hold_seconds=HOLD_SECONDS,
         )
         self._draft = self.path.with_name(f"{self.path.name}.part")

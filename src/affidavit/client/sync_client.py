@@ -303,18 +303,22 @@ class Client:
             if cursor is None:
                 return
 
-    def verify_bundle(self, bundle_id: str, *, quick: bool = False) -> Verification:
+    def verify_bundle(
+        self, bundle_id: str, *, quick: bool = False, agent_id: str | None = None
+    ) -> Verification:
         """Have a bundle checked as it lies in the store. What does not hold is in `damaged`, not raised."""
-        return self.send(calls.verify(bundle_id, quick=quick))
+        return self.send(calls.verify(bundle_id, quick=quick, agent_id=agent_id))
 
-    def download_bundle(self, bundle_id: str, target: str | Path, *, form: str = "zip") -> Path:
+    def download_bundle(
+        self, bundle_id: str, target: str | Path, *, form: str = "zip", agent_id: str | None = None
+    ) -> Path:
         """Save a bundle to a file, or under its id in a folder, and return the path.
 
         It streams in flat memory, and goes on where it was when a connection breaks. `form` is zip, which
-        `affidavit verify` reads, or bagit.
+        `affidavit verify` reads, or bagit. The receipt names `agent_id`, for whom you act.
         """
         failed = 0
-        with Downloading(bundle_id, target, form) as download:
+        with Downloading(bundle_id, target, form, agent_id) as download:
             while True:
                 request = download.ask()
                 try:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NoReturn
 
+from affidavit.bundle.container import ContainerError
 from affidavit.bundle.manifest import LOG_PROOF, TIMESTAMP
-from affidavit.errors import BundleDeleted, Conflict, NotFound
+from affidavit.errors import BundleDeleted, Conflict, NotFound, ServiceError
 from affidavit.evidence import finding, log_tree
 from affidavit.evidence.looking import missing_of
 from affidavit.evidence.packing import Package, PackageFormat, pack
@@ -117,9 +118,14 @@ class Bundles:
         return {name: content for name, content in found.items() if content is not None}
 
     async def package(self, environment_id: str, bundle_id: str, form: PackageFormat) -> Package:
-        """Lay a bundle out as one file to send. Raises NotFound, BundleDeleted."""
+        """Lay a bundle out as one file to send. Raises NotFound, BundleDeleted, ServiceError."""
         sealed = await self.sealed(environment_id, bundle_id)
-        return pack(sealed, await self.proofs(environment_id, sealed), form)
+        try:
+            return pack(sealed, await self.proofs(environment_id, sealed), form)
+        except ContainerError as wrong:  # the rows are not those that were written
+            raise ServiceError(
+                f"The bundle cannot be put together: {wrong} Verify it.", code="STORED_BYTES_DAMAGED"
+            ) from wrong
 
     async def require_stored(self, environment_id: str, package: Package) -> None:
         """Raise BlobMissing if a file of a package is not in the store: better now than on the way."""

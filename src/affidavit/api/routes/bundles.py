@@ -25,7 +25,7 @@ from affidavit.api.bundle_wire import (
     HistoryQuery,
     VerifyQuery,
 )
-from affidavit.api.byte_range import parse_range
+from affidavit.api.byte_range import ByteRange, parse_range
 from affidavit.api.parsing import parse_query, refuse_query
 from affidavit.api.render import DOWNLOAD_HEADERS, JSON, attachment, json_response
 from affidavit.api.results import is_unchanged, started, watched
@@ -94,15 +94,16 @@ async def artifact_of_folder(request: Request) -> Response:
 async def verify(request: Request) -> Response:
     """Check a bundle, and give a receipt of what was found."""
     principal = await authorize(request, Scope.BUNDLES_READ)
-    is_quick = parse_query(request, VerifyQuery).quick
+    query = parse_query(request, VerifyQuery)
     bundle_id, used = bundle_id_of(request), services(request)
-    if is_quick:
+    if query.quick:
         verified = await used.inspector.verify_quickly(principal.environment_id, bundle_id)
     else:
         verified = await used.inspector.verify(principal.environment_id, bundle_id)
-    mode: Literal["full", "quick"] = "quick" if is_quick else "full"
+    mode: Literal["full", "quick"] = "quick" if query.quick else "full"
     found = {"mode": mode, "verdict": verified.verdict.value}
-    deed = Deed(Action.VERIFY, principal.key_id, claims=found, detail={**found, "damaged": verified.damaged})
+    detail = {**found, "damaged": verified.damaged}
+    deed = Deed(Action.VERIFY, principal.key_id, query.agent_id, found, detail)
     issued = await used.custody.issue(principal.environment_id, bundle_id, deed)
     return json_response(render_verification(verified, mode, issued))
 
@@ -139,9 +140,10 @@ async def diff(request: Request) -> Response:
 async def download(request: Request) -> Response:
     """Stream a bundle as one file."""
     principal = await authorize(request, Scope.BUNDLES_READ)
-    form = parse_query(request, DownloadQuery).format
-    bundle_id, used = bundle_id_of(request), services(request)
-    package = await used.bundles.package(principal.environment_id, bundle_id, form)
+    query = parse_query(request, DownloadQuery)
+    package = await services(request).bundles.package(
+        principal.environment_id, bundle_id_of(request), query.format
+    )
     headers = {
         **DOWNLOAD_HEADERS,
         "etag": f'"{package.tag}"',
@@ -153,7 +155,7 @@ async def download(request: Request) -> Response:
     if request.method == "HEAD":
         headers["content-length"] = str(package.size_bytes)
         return Response(headers=headers, media_type=package.media_type)
-    return await _sent(request, principal, bundle_id, package, headers)
+    return await _sent(request, principal, query, package, headers)
 
 
 def bundle_id_of(request: Request) -> str:
@@ -171,23 +173,24 @@ def _json_bytes(request: Request, content: bytes) -> Response:
 
 
 async def _sent(
-    request: Request, principal: Principal, bundle_id: str, package: Package, headers: dict[str, str]
+    request: Request, principal: Principal, query: DownloadQuery, package: Package, headers: dict[str, str]
 ) -> Response:
-    bundles = services(request).bundles
-    part = parse_range(request, package.size_bytes, headers["etag"])
-    start, stop = (0, package.size_bytes) if part is None else (part.start, part.stop)
-    headers["content-length"] = str(stop - start)
-    if part is not None:
-        headers["content-range"] = f"bytes {start}-{stop - 1}/{package.size_bytes}"
-    await bundles.require_stored(principal.environment_id, package)
-    said = {"format": package.form.value}
-    deed = Deed(
-        Action.DOWNLOAD, principal.key_id, claims=said, detail={**said, "bytes": f"{start}-{stop - 1}"}
-    )
-    issued = await services(request).custody.issue(principal.environment_id, bundle_id, deed)
+    """Stream a package or a part of it, with a receipt for that."""
+    used = services(request)
+    asked = parse_range(request, package.size_bytes, headers["etag"])
+    part = asked or ByteRange(0, package.size_bytes)
+    await used.bundles.require_stored(principal.environment_id, package)
+    said = {"format": query.format.value}
+    detail = {**said, "bytes": f"{part.start}-{part.stop - 1}"}
+    deed = Deed(Action.DOWNLOAD, principal.key_id, query.agent_id, said, detail)
+    issued = await used.custody.issue(principal.environment_id, bundle_id_of(request), deed)
     headers["affidavit-receipt"] = issued.receipt.id
-    chunks = watched(bundles.stream(principal.environment_id, package, start, stop), package.tag)
-    return StreamingResponse(chunks, 200 if part is None else 206, headers, package.media_type)
+    headers["content-length"] = str(part.stop - part.start)
+    if asked is not None:
+        headers["content-range"] = f"bytes {part.start}-{part.stop - 1}/{package.size_bytes}"
+    chunks = used.bundles.stream(principal.environment_id, package, part.start, part.stop)
+    status = 200 if asked is None else 206
+    return StreamingResponse(watched(chunks, package.tag), status, headers, package.media_type)
 
 
 async def _file(request: Request, name: str) -> Response:
