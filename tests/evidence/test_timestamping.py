@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
+from affidavit.doctor.finding import Level
+from affidavit.doctor.timestamps import examine
 from affidavit.evidence import log
 from affidavit.evidence.timestamping import (
     BATCH,
@@ -215,3 +218,21 @@ async def test_what_is_asked_holds_a_hash_and_nothing_of_the_bundle(
 def test_pauses_grow_and_end_at_a_day() -> None:
     assert [delay_after(tries) >= delay for tries, delay in enumerate(DELAYS, 1)] == [True] * len(DELAYS)
     assert timedelta(days=1) <= delay_after(1000) <= timedelta(days=1) * 1.2
+
+
+async def test_the_doctor_asks_the_authority_and_says_what_is_wrong(tsa: Authority, tmp_path: Path) -> None:
+    broken = tmp_path / "ca.pem"
+    broken.write_text("nothing")
+    wrong = {
+        "AUTHORITY_UNREACHABLE": ("http://127.0.0.1:9/", tsa.ca_file),
+        "TIMESTAMP_NOT_VOUCHED": (tsa.url, None),
+        "roots cannot be read": (tsa.url, broken),
+    }
+
+    for told, (url, ca_file) in wrong.items():
+        [found] = await examine(url, ca_file, 5)
+        assert found.level is Level.FAIL
+        assert told in found.what
+    for url in (tsa.url, ""):
+        [found] = await examine(url, tsa.ca_file, 5)
+        assert found.level is Level.OK

@@ -13,7 +13,7 @@ import asyncpg
 from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 
-from affidavit.doctor import bell, configuration, database, reading, signing, storage, walls
+from affidavit.doctor import bell, configuration, database, reading, signing, storage, timestamps, walls
 from affidavit.doctor.finding import Finding, Level, fail
 from affidavit.engine.ocr import reader_programs
 from affidavit.infra.bubblewrap import Wrapping
@@ -66,6 +66,9 @@ async def examine(settings: Settings) -> list[Finding]:
         _guarded(
             signing.PART,
             lambda: signing.examine(settings.database_url, settings.signing_key_dir, settings.data_dir),
+        ),
+        timestamps.examine(
+            settings.timestamp_url, settings.timestamp_ca_file, settings.timestamp_timeout_seconds
         ),
     )
     return [finding for part in found for finding in part]
