@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from affidavit.evidence.timestamping import request_for
 from tests.evidence.authority import Authority, authority, openssl
 
 DATA = b'{"payload":"..."}'
+VECTORS = Path(__file__).parents[2] / "docs" / "vectors"
 WITHOUT_EXTRA = """
 import sys
 sys.modules["rfc3161_client"] = None  # as where it is not installed
@@ -166,3 +168,18 @@ def test_without_the_extra_it_is_said_what_to_install() -> None:
     )
 
     assert done.stdout.count("affidavit[timestamp]") == 2
+
+
+def test_verify_says_not_checked_without_the_extra_and_passed_with_it() -> None:
+    asked = ["verify", "timestamp.zip", "--key", "key.pem", "--authority", "authority.pem", "--json"]
+    found = {}
+    for name, blocked in (("without", "sys.modules['rfc3161_client'] = None"), ("with", "pass")):
+        program = f"import sys; {blocked}; from affidavit.cli import main; sys.exit(main({asked!r}))"
+        done = subprocess.run(
+            [sys.executable, "-c", program], cwd=VECTORS, capture_output=True, timeout=60, check=False
+        )
+        [check] = [each for each in json.loads(done.stdout)["checks"] if each["name"] == "timestamp"]
+        found[name] = (done.returncode, check["status"], check["code"])
+
+    assert found["without"] == (3, "not_checked", "TIMESTAMP_EXTRA_MISSING")
+    assert found["with"] == (0, "passed", None)
