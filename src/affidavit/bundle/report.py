@@ -29,6 +29,7 @@ NOT_PROVEN = (
     "That values were read or understood rightly: only that the words they cite stand where it says.",
     "That the images of pages, document.json and the text say the same: they are bound, not compared.",
     "Who handed the document in, or that nothing else was handed in.",
+    "That it is the bundle you meant: compare bundle_id and manifest_sha256 with what the job said.",
     _WHOSE_KEY,
 )
 _NOT_PROVEN_OF = {
