@@ -31,8 +31,10 @@ from affidavit.infra.db import SYSTEM, Database
 
 log = structlog.get_logger()
 
-BATCH: Final = 200  # entries of one transaction, which takes about a second with their events
-ROUNDS: Final = 10  # transactions of one sweep; the next sweep comes a second later
+BATCH: Final = (
+    100  # entries of one transaction: their bundles are locked for as long, some 0.3 s on a busy machine
+)
+ROUNDS: Final = 20  # transactions of one sweep; the next sweep comes a second later
 PUBLIC_KEY_BYTES: Final = 32  # at the end of the DER SubjectPublicKeyInfo of Ed25519, RFC 8410
 LOCK: Final = 0x61666C6F67  # any number that no other lock of this database has
 
