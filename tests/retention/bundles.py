@@ -38,18 +38,17 @@ async def put_artifact(services: Services, environment_id: str, name: str, conte
     )
 
 
-async def sealed_bundle(
+async def seal_by_hand(
     services: Services,
     environment_id: str,
     job_id: str,
     files: Mapping[str, bytes] | None = None,
     parent: Parent | None = None,
-    sealed_at: datetime | None = None,
 ) -> SealedBundle:
-    """Seal a bundle for a job. With a child, name its parent."""
+    """Seal what a worker would for a job: its blobs lie in the store, and there is no row yet."""
     given = files or {"source/a.txt": SOURCE.encode(), "document.md": TEXT.encode()}
     artifacts = [await put_artifact(services, environment_id, *each) for each in given.items()]
-    at = sealed_at or datetime.now(UTC)
+    at = datetime.now(UTC)
     contents = Contents(
         bundle_id=new_id("ev"),
         environment_id=environment_id,
@@ -67,11 +66,22 @@ async def sealed_bundle(
         artifacts=artifacts,
         log_origin="example.com/log/of-tests",
     )
-    sealed = seal(contents, services.keyring.current())
+    return seal(contents, services.keyring.current())
+
+
+async def sealed_bundle(
+    services: Services,
+    environment_id: str,
+    job_id: str,
+    files: Mapping[str, bytes] | None = None,
+    parent: Parent | None = None,
+) -> SealedBundle:
+    """Seal a bundle for a job and write its row."""
+    sealed = await seal_by_hand(services, environment_id, job_id, files, parent)
     async with services.db.begin(SYSTEM) as session:
         await repository.add(session, sealed)
-        blobs = [artifact.blob_sha256 for artifact in artifacts]
-        await references.add(session, environment_id, contents.bundle_id, blobs)
+        blobs = [artifact.blob_sha256 for artifact in sealed.contents.artifacts]
+        await references.add(session, environment_id, sealed.contents.bundle_id, blobs)
     return sealed
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import zstandard
 from sqlalchemy import text
 
 from affidavit.bundle.envelope import TOMBSTONE, open_envelope
@@ -18,9 +19,10 @@ from affidavit.evidence.events import BundleEventType, note
 from affidavit.evidence.manifest import Parent, Relation
 from affidavit.evidence.sealing import SealedBundle
 from affidavit.infra.db import Database
-from affidavit.jobs import burial, retention
-from tests.api.conftest import Api, Hand
-from tests.retention.bundles import SOURCE, TEXT, age, blob_owners, public_keys, sealed_bundle
+from affidavit.jobs import burial, execution, retention
+from affidavit.jobs.claim import Report
+from tests.api.conftest import POLICY, Api, Hand
+from tests.retention.bundles import SOURCE, TEXT, age, blob_owners, public_keys, seal_by_hand, sealed_bundle
 from tests.retention.conftest import blobs_below, files_with, make_blobs_old, rows_with
 
 YEAR = timedelta(days=365)
@@ -30,6 +32,11 @@ PLAIN_RECEIPT = """
 INSERT INTO receipts (id, environment_id, bundle_id, action, manifest_sha256, envelope, signing_key_id)
 SELECT 'rcpt_plain', environment_id, id, 'verify', manifest_sha256, '\x01', signing_key_id FROM bundles
 """
+MACHINE = {
+    "source/a.txt": SOURCE.encode(),
+    "document.md": TEXT.encode(),
+    "extraction.json": f'{{"data": "{TEXT}"}}'.encode(),
+}
 HOLD = {"reason": f"case {LABEL}"}
 
 
@@ -46,6 +53,30 @@ async def ended_job(api: Api, hand: Hand) -> str:
 async def of_ended_job(api: Api, hand: Hand, **given: Any) -> SealedBundle:
     """Seal a bundle of a job that has ended."""
     return await sealed_bundle(api.services, await environment_of(api), await ended_job(api, hand), **given)
+
+
+async def job_in_review(api: Api, hand: Hand) -> str:
+    """Bring a job to where a person decides, with the bundle of what the machine said."""
+    files = {"file": ("zanzibar-ledger.txt", SOURCE.encode())}
+    asked = {"schema": '{"total": "number"}', "review": '{"threshold": 100}'}
+    answer = await api.send("POST", "/v1/extract", files=files, data=asked)
+    assert answer.status_code == 202, answer.text
+    job = answer.json()
+    held, blobs = await hand.take(), api.services.blobs
+    result = zstandard.compress(b"{}")
+    await execution.complete(
+        api.services.db,
+        held,
+        news=Report(),
+        reading_key="reading",
+        result_sha256=await blobs.put_bytes(held.environment_id, result),
+        result_size_bytes=len(result),
+        pages=1,
+        policy=POLICY,
+        flagged=["total"],
+        sealed=await seal_by_hand(api.services, held.environment_id, job["id"], MACHINE),
+    )
+    return str(job["id"])
 
 
 async def review_of(api: Api, parent: SealedBundle) -> SealedBundle:
@@ -183,6 +214,33 @@ async def test_deletions_at_once_of_a_bundle_and_its_job_leave_one_tombstone(
     assert len({each for each in left if isinstance(each, bytes)}) == 1
     ends = await db.fetch("SELECT type FROM bundle_events WHERE type IN ('deleted', 'expired')")
     assert len(ends) == 2  # one of each bundle
+
+
+async def test_deletion_that_meets_the_end_of_a_review_takes_what_the_review_seals_too(
+    api: Api, hand: Hand, db: Database, tmp_path: Path
+) -> None:
+    job_id = await job_in_review(api, hand)
+    content = f"/v1/jobs/{job_id}/content"
+
+    approving = asyncio.create_task(
+        api.post(f"/v1/jobs/{job_id}/review", {"action": "approve", "version": 1, "reviewer": LABEL})
+    )
+    gone = await api.delete(content)
+    while gone.status_code == 409 and not approving.done():
+        gone = await api.delete(content)  # each try is a round trip, in which the review goes on
+    approved = await approving
+    if gone.status_code == 409:
+        gone = await api.delete(content)
+    make_blobs_old(tmp_path)
+    await db.fetch("UPDATE blob_garbage SET erase_at = now()")
+    await retention.collect(db, api.services.blobs)
+
+    assert (approved.status_code, gone.status_code) == (200, 200), (approved.text, gone.text)
+    bundles = await db.fetch("SELECT deleted_at, tombstone FROM bundles")
+    assert [row["tombstone"] is not None for row in bundles] == [True, True]
+    assert await blob_owners(db) == set()
+    assert await rows_with(db, WORDS) == set()
+    assert blobs_below(tmp_path) == []
 
 
 async def test_bundle_that_is_there_has_no_tombstone(api: Api, hand: Hand) -> None:
