@@ -173,7 +173,9 @@ class Problem(BaseModel):
     job_id: Annotated[str | None, Field(description="Only with codes about the state of a job.")] = None
     job_error: Annotated[JobError | None, Field(description="Only with JOB_FAILED.")] = None
     checks: Annotated[dict[str, Any] | None, Field(description="Only with NOT_READY.")] = None
-    deleted_at: Annotated[datetime | None, Field(description="Only with FILE_DELETED and BUNDLE_DELETED.")] = None
+    deleted_at: Annotated[
+        datetime | None, Field(description="Only with FILE_DELETED and BUNDLE_DELETED.")
+    ] = None
     deleted_by: Annotated[str | None, Field(description="Only with those: the key that did it.")] = None
     purged: Annotated[list[PurgedObject] | None, Field(description="Only with FILE_DELETED.")] = None
 
