@@ -143,9 +143,8 @@ class _Rules:
 
     def _rows_up_to_last(self, items: Found) -> frozenset[int]:
         """Return the items' rows as far as their values go: what follows is free to be a header field."""
-        ends = [
-            self._view.row_of(each.span.tokens[-1]) for entry in items.entries for each in entry.candidates()
-        ]
+        spans = (each.span for entry in items.entries for each in entry.candidates())
+        ends = [row for span in spans if (row := self._view.row_of(span.tokens[-1])) is not None]
         return frozenset(row for row in items.rows if row <= max(ends, default=-1))
 
     def _amounts(self) -> frozenset[Decimal]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from affidavit.engine.result import BoundingBox, Cell, Table
+from affidavit.engine.result import BoundingBox, Cell, Page, Table
 from affidavit.engine.stages.fields.gutters import Cells, Gutters
 from affidavit.engine.stages.fields.headers import Header, HitsOf, has_digits, is_header, parted_by
 from affidavit.engine.stages.fields.totals import is_carried, is_total
-from affidavit.engine.stages.fields.view import Row, Segment, Token, View, union
+from affidavit.engine.stages.fields.view import Row, Segment, View, union
 
 MAX_GAP = 4.0  # word heights between rows of one table
 WIDE_GAP = 9.0  # where soon a row fills half of the columns, with figures
@@ -135,7 +135,8 @@ def _of_table(view: View, table: Table, rows: Sequence[Row]) -> Iterator[Grid]:
         if segment:
             cells.setdefault(cell.row, {})[cell.column] = segment
     numbers = sorted(cells)
-    used = frozenset(row.number for row in rows if _is_in(row, table.box))
+    lying = _words_in(view.pages[table.page], table.box)
+    used = frozenset(row.number for row in rows if _is_in(row, lying))
     for skipped in range(min(MOST_TITLES + 1, len(numbers) - 1)):
         yield Grid(
             page=table.page,
@@ -160,11 +161,16 @@ def _segment_of(view: View, cell: Cell, page: int) -> Segment | None:
     return Segment(page, -1, tokens) if tokens else None
 
 
-def _is_in(row: Row, box: BoundingBox) -> bool:
-    """Tell whether the words of a row mostly lie in `box`, which is in page units, not straightened."""
-    return sum(_is_inside(token, box) for token in row.tokens) * 2 > len(row.tokens)
+def _is_in(row: Row, words: Collection[str]) -> bool:
+    """Tell whether most words of a row are among these."""
+    return sum(token.word.id in words for token in row.tokens) * 2 > len(row.tokens)
 
 
-def _is_inside(token: Token, box: BoundingBox) -> bool:
-    x0, y0, x1, y1 = token.word.box
+def _words_in(page: Page, box: BoundingBox) -> frozenset[str]:
+    """Return the ids of the words in a box of the page, neither of them straightened."""
+    return frozenset(word.id for word in page.words if _is_inside(word.box, box))
+
+
+def _is_inside(inner: BoundingBox, box: BoundingBox) -> bool:
+    x0, y0, x1, y1 = inner
     return box[0] <= (x0 + x1) / 2 <= box[2] and box[1] <= (y0 + y1) / 2 <= box[3]

@@ -11,6 +11,7 @@ from statistics import median
 
 from affidavit.engine.offsets import page_offsets
 from affidavit.engine.result import BoundingBox, Document, Page, PageSource, Word
+from affidavit.engine.stages.fields.turned import upright_document
 from affidavit.engine.stages.values.dates import DateOrder, date_order_of
 from affidavit.engine.stages.values.numbers import DecimalSign, decimal_sign_of
 
@@ -28,7 +29,7 @@ TURNED = 0.5  # of its height is narrower than the narrowest three letters
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A word in its straightened place; `order` counts the words of the page in reading order."""
+    """A word in its straightened place, upright; `order` counts the words of the page in reading order."""
 
     word: Word
     page: int
@@ -101,16 +102,22 @@ class Row:
 
 
 class View:
-    """A document as rows, with what its text shows about how it writes numbers and dates."""
+    """A document as rows, with what its text shows about how it writes numbers and dates.
 
-    def __init__(self, document: Document) -> None:
-        self.document = document
+    Its pages are upright, whatever way they are displayed; the words of tokens keep their displayed boxes.
+    """
+
+    def __init__(self, displayed: Document) -> None:
+        document = self.document = upright_document(displayed)
         self.offsets = {
             page.number: offset
             for page, offset in zip(document.pages, page_offsets(document.pages), strict=True)
         }
         self.pages = {page.number: page for page in document.pages}
-        self.tokens = {page.number: _straightened(page) for page in document.pages}
+        self.tokens = {
+            page.number: _straightened(page, shown.words)
+            for page, shown in zip(document.pages, displayed.pages, strict=True)
+        }
         self.heights = {page.number: _type_height(page, self.tokens[page.number]) for page in document.pages}
         self.rows: tuple[Row, ...] = tuple(self._all_rows())
 
@@ -138,9 +145,9 @@ class View:
     def _row_by_id(self) -> dict[str, int]:
         return {token.word.id: row.number for row in self.rows for token in row.tokens}
 
-    def row_of(self, token: Token) -> int:
-        """Return the number of the row in which `token` stands."""
-        return self._row_by_id[token.word.id]
+    def row_of(self, token: Token) -> int | None:
+        """Return the number of the row in which `token` stands, None for one that runs up or down."""
+        return self._row_by_id.get(token.word.id)
 
     def _all_rows(self) -> Iterable[Row]:
         number = 0
@@ -220,17 +227,17 @@ def _rows(tokens: Sequence[Token]) -> list[list[Token]]:
     return [sorted(row, key=lambda token: token.box[0]) for row in rows]
 
 
-def _straightened(page: Page) -> tuple[Token, ...]:
-    """Return the page's words, with the skew of a scan taken out of their boxes."""
+def _straightened(page: Page, displayed: Sequence[Word]) -> tuple[Token, ...]:
+    """Return the words of an upright page, with the skew of a scan taken out of their boxes."""
     slope = _slope(page)
     middle = page.width / 2
     tokens = []
-    for order, word in enumerate(page.words):
+    for order, (word, shown) in enumerate(zip(page.words, displayed, strict=True)):
         x0, y0, x1, y1 = word.box
         shift = slope * ((x0 + x1) / 2 - middle)
         lean = slope * ((y0 + y1) / 2 - page.height / 2)
         box = (x0 + lean, y0 - shift, x1 + lean, y1 - shift)
-        tokens.append(Token(word=word, page=page.number, order=order, box=box))
+        tokens.append(Token(word=shown, page=page.number, order=order, box=box))
     return tuple(tokens)
 
 
