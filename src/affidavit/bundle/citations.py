@@ -96,9 +96,12 @@ def _objects(extraction: Mapping[str, Any]) -> Iterator[tuple[list[str | int], M
 
 
 def _pointer(path: Sequence[str | int]) -> str:
-    keys = (str(key).replace("~", "~0").replace("/", "~1") for key in path)
-    pointer = "".join(f"/{key}" for key in keys)
-    return pointer if len(pointer) <= _LONGEST else f"{pointer[:_LONGEST]}..."
+    pointer = ""
+    for key in path:
+        pointer += "/" + str(key)[:_LONGEST].replace("~", "~0").replace("/", "~1")
+        if len(pointer) > _LONGEST:  # names may be long, and citations many
+            return f"{pointer[:_LONGEST]}..."
+    return pointer
 
 
 def _members(value: Mapping[str, Any]) -> tuple[int, list[float], str, tuple[int, int] | None]:
