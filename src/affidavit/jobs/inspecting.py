@@ -22,7 +22,7 @@ from cryptography.x509 import Certificate
 
 from affidavit.bundle import keys
 from affidavit.bundle.container import ContainerError
-from affidavit.bundle.report import NOT_PROVEN, Check, Report, Status
+from affidavit.bundle.report import Check, Report, Status
 from affidavit.bundle.text import CHUNKS, DOCUMENT, EXTRACTION, REVIEWED
 from affidavit.errors import NotFound, ServiceError, Unavailable
 from affidavit.evidence import signing_keys
@@ -47,6 +47,10 @@ AT_ONCE: Final = 2  # each reads a whole bundle and holds its text in memory
 WAITING: Final = 16  # for their turn; a bundle of 200 pages takes about a second
 ANSWER_BYTES: Final = 64 * 1024 * 1024
 MESSAGE_LENGTH: Final = 600  # characters of what a child may say in one place
+OWN_WORD: Final = (
+    "Anything against whoever rules this service: it checks itself, with keys from its own database. "
+    "Download the bundle, and verify it offline with keys that you took before."
+)
 _LATER: Final = "The bundle could not be looked into now. Try again."
 
 
@@ -124,14 +128,17 @@ class Inspector:
                 failed = Check("storage", Status.FAILED, wrong.code, str(wrong), wrong.entry)
                 return Verified(sealed.view, (failed,), ())
             said = await self._run(request, workspace, workspace.document)
-        return Verified(sealed.view, (record_check(sealed), *found, *said.checks), tuple(said.not_proven))
+        return Verified(
+            sealed.view, (record_check(sealed), *found, *said.checks), (*said.not_proven, OWN_WORD)
+        )
 
     async def verify_quickly(self, environment_id: str, bundle_id: str) -> Verified:
         """Check the signature, and that every file is there, without reading one. Raises as `verify`."""
         sealed = await self._bundles.sealed(environment_id, bundle_id)
         trusted = keys.parse((await self._keys()).encode())
         found = await look(self._blobs, environment_id, sealed, trusted)
-        return Verified(sealed.view, (record_check(sealed), *found), NOT_PROVEN)
+        checks = (record_check(sealed), *found)
+        return Verified(sealed.view, checks, (*Report(list(checks)).not_proven, OWN_WORD))
 
     async def citations(self, environment_id: str, bundle_id: str, limit: int, after: str | None) -> bytes:
         """Return citations of a bundle as the JSON of an answer. Raises as `verify`, and BlobError."""
