@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import math
 import time
 from collections import Counter
@@ -101,6 +102,22 @@ class RequestLimit:
             self._paid_until = {key: until for key, until in self._paid_until.items() if until > now}
         self._paid_until[key_id] = paid
         return Allowance(self._per_second, int((1 - owed) * self._per_second + 1e-6), owed)
+
+
+def neighbourhood(host: str) -> str:
+    """Return what one caller may be counted by: an IPv4 address, the first 64 bits of an IPv6 one.
+
+    Whoever has one address of such a network has them all.
+    """
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host
+    if isinstance(address, ipaddress.IPv4Address):
+        return str(address)
+    if address.ipv4_mapped is not None:  # on a socket of both kinds
+        return str(address.ipv4_mapped)
+    return str(ipaddress.ip_network((int(address) >> 64 << 64, 64)))
 
 
 class UploadLimit:

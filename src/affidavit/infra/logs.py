@@ -28,7 +28,7 @@ FIELDS: Final = frozenset(
     {
         # what is logged about: ids are ours and say nothing
         "request_id", "job_id", "task_id", "delivery_id", "endpoint_id", "environment_id", "document_id",
-        "file_id", "key_id", "parent_id", "sha256", "worker", "attempt", "trace_id",
+        "file_id", "bundle_id", "key_id", "parent_id", "sha256", "worker", "attempt", "trace_id",
         # what happened to it
         "kind", "status", "why", "code", "stage", "outcome", "ending", "signal", "sweep", "part", "reason",
         "error", "error_message", "at", "where", "detail", "state",

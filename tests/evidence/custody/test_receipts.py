@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from affidavit.accounts.principal import Scope
+from affidavit.api.limits import neighbourhood
 from affidavit.bundle.envelope import RECEIPT, open_envelope
 from affidavit.bundle.keys import parse
 from affidavit.errors import NotFound
@@ -267,6 +268,22 @@ async def test_callers_without_a_key_are_counted_by_their_address(
     assert "This address" in refused[0].json()["detail"]
     assert int(refused[0].headers["retry-after"]) >= 1
     assert allowed.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("host", "counted_by"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2:ffff::1", "2001:db8:1:2::/64"),
+        ("2001:db8:1:3::1", "2001:db8:1:3::/64"),
+        ("/run/affidavit.sock", "/run/affidavit.sock"),
+        ("", ""),
+    ],
+)
+def test_a_caller_is_counted_by_what_cannot_be_changed_at_will(host: str, counted_by: str) -> None:
+    assert neighbourhood(host) == counted_by
 
 
 async def test_published_keys_are_cacheable_and_say_all_that_a_verifier_needs(

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import ipaddress
 from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from affidavit.api.custody_objects import render_keys, render_report
-from affidavit.api.limits import ALLOWANCE
+from affidavit.api.limits import ALLOWANCE, neighbourhood
 from affidavit.api.parsing import refuse_query
 from affidavit.api.render import JSON, json_response
 from affidavit.api.services import Services, services
@@ -58,18 +57,7 @@ async def _checked(request: Request) -> ReceiptReport:
 def counted(request: Request) -> Services:
     """Count a request of somebody without a key, by the address. Raises TooManyRequests."""
     used = services(request)
-    request.scope[ALLOWANCE] = used.public_limit.spent()
-    request.scope[ALLOWANCE] = used.public_limit.count(_neighbourhood(request))
-    return used
-
-
-def _neighbourhood(request: Request) -> str:
-    """Return the address, of IPv6 the 64 bits of the network: one caller has all addresses in it."""
     host = "" if request.client is None else request.client.host
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return host
-    if address.version == 4:
-        return host
-    return str(ipaddress.ip_network((int(address) >> 64 << 64, 64)))
+    request.scope[ALLOWANCE] = used.public_limit.spent()
+    request.scope[ALLOWANCE] = used.public_limit.count(neighbourhood(host))
+    return used
