@@ -372,3 +372,23 @@ async def test_diff_leaves_out_what_a_review_says_of_itself(tenant: Api, sealer:
     found = (await tenant.get(f"/v1/bundles/{reviewed.contents.bundle_id}/diff")).json()
 
     assert (found["fields"], found["members"]) == ([], [])
+
+
+async def test_citation_of_a_text_that_was_exchanged_is_not_proven(
+    tenant: Api, sealer: Sealer, module_database_url: str
+) -> None:
+    """Row and blob agree with each other, and not with what was signed."""
+    sealed = await sealer.seal()
+    artifact = next(each for each in sealed.contents.artifacts if each.name == "chunks.ndjson")
+    forged = bytes(artifact.size_bytes)
+    digest = await tenant.services.blobs.put_bytes(await sealer.environment(), forged)
+    await execute(
+        module_database_url,
+        "SET session_replication_role = replica; "
+        f"UPDATE bundle_artifacts SET blob_sha256 = '{digest}', sha256 = '{digest}', encoding = 'identity' "
+        f"WHERE bundle_id = '{sealed.contents.bundle_id}' AND name = 'chunks.ndjson'",
+    )
+
+    answer = await tenant.get(f"/v1/bundles/{sealed.contents.bundle_id}/citations/c1")
+
+    assert (answer.status_code, answer.json()["code"]) == (500, "STORED_BYTES_DAMAGED")

@@ -12,7 +12,7 @@ import hashlib
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,8 +20,9 @@ import structlog
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import Certificate
 
-from affidavit.bundle import keys
+from affidavit.bundle import keys, manifest
 from affidavit.bundle.container import ContainerError
+from affidavit.bundle.manifest import Manifest, ManifestError
 from affidavit.bundle.report import Check, Report, Status
 from affidavit.bundle.text import CHUNKS, DOCUMENT, EXTRACTION, REVIEWED
 from affidavit.errors import NotFound, ServiceError, Unavailable
@@ -38,6 +39,7 @@ from affidavit.infra.bubblewrap import Wrapping
 from affidavit.infra.db import Database
 from affidavit.infra.ids import new_id
 from affidavit.infra.sandbox import Identity, SandboxHost, Walls
+from affidavit.jobs.inspection_talk import Said
 from affidavit.jobs.workspace import OutputRejected, Workspace, open_workspace
 
 log = structlog.get_logger()
@@ -46,7 +48,6 @@ ENTRY: Final = "affidavit.evidence.inspection:run"
 AT_ONCE: Final = 2  # each reads a whole bundle and holds its text in memory
 WAITING: Final = 16  # for their turn; a bundle of 200 pages takes about a second
 ANSWER_BYTES: Final = 64 * 1024 * 1024
-MESSAGE_LENGTH: Final = 600  # characters of what a child may say in one place
 OWN_WORD: Final = (
     "Anything against whoever rules this service: it checks itself, with keys from its own database. "
     "Download the bundle, and verify it offline with keys that you took before."
@@ -155,7 +156,7 @@ class Inspector:
             "task": Task.CITATION,
             "bundle": _named(sealed),
             "citation": citation,
-            "chunks": {"count": sealed.view.chunk_count, "root": sealed.view.merkle_root},
+            "chunks": _manifest_of(sealed).value["chunks"],
         }
         async with self._turn() as workspace:
             await self._put(environment_id, sealed, workspace, (DOCUMENT, CHUNKS, EXTRACTION, REVIEWED))
@@ -198,19 +199,22 @@ class Inspector:
         names: tuple[str, ...],
         prefix: str = "",
     ) -> None:
-        """Copy files of a bundle to where the child looks, each held against its hash."""
+        """Copy files of a bundle to where the child looks, each held against its hash in the manifest."""
+        digests = {artifact.name: artifact.sha256 for artifact in _manifest_of(sealed).artifacts}
         for artifact in sealed.artifacts:
             if artifact.name in names:
                 target = workspace.inner / f"{prefix}{artifact.name}"
-                await self._copy(environment_id, artifact, target)
+                await self._copy(environment_id, artifact, digests.get(artifact.name), target)
 
-    async def _copy(self, environment_id: str, artifact: ArtifactView, target: Path) -> None:
+    async def _copy(
+        self, environment_id: str, artifact: ArtifactView, sha256: str | None, target: Path
+    ) -> None:
         digest = hashlib.sha256()
         with target.open("xb") as file:
             async for chunk in stream_artifact(self._blobs, environment_id, artifact):
                 digest.update(chunk)
                 await asyncio.to_thread(file.write, chunk)
-        if digest.hexdigest() != artifact.sha256:
+        if digest.hexdigest() != sha256:
             raise BlobCorrupt(artifact.blob_sha256, "bytes that were not sealed")
 
     async def _answer(self, request: Mapping[str, Any], workspace: Workspace) -> bytes:
@@ -223,8 +227,8 @@ class Inspector:
         except (KeyError, TypeError, ValueError, OutputRejected):
             raise Unavailable(_LATER) from None
 
-    async def _run(self, request: Mapping[str, Any], workspace: Workspace, document: Path | None) -> _Said:
-        said = _Said()
+    async def _run(self, request: Mapping[str, Any], workspace: Workspace, document: Path | None) -> Said:
+        said = Said()
         outcome = await self._host.run(
             request, document=document, workspace=workspace.inner, walls=self._walls, on_message=said.hear
         )
@@ -246,34 +250,17 @@ class Inspector:
         return json.dumps({"keys": [_key(key) for key in published]})
 
 
-@dataclass(slots=True)
-class _Said:
-    """What a child has told."""
-
-    checks: list[Check] = field(default_factory=list)
-    not_proven: list[str] = field(default_factory=list)
-    answer: Mapping[str, Any] = field(default_factory=dict)
-
-    async def hear(self, message: Mapping[str, Any]) -> None:
-        match message:
-            case {"type": "check", "name": str(name), "status": str(status)}:
-                self.checks.append(
-                    Check(
-                        name[:MESSAGE_LENGTH],
-                        Status(status),
-                        _text(message.get("code")),
-                        _text(message.get("detail")) or "",
-                        _text(message.get("entry")),
-                    )
-                )
-            case {"type": "not_proven", "lines": list(lines)}:
-                self.not_proven = [str(line)[:MESSAGE_LENGTH] for line in lines]
-            case {"type": "answer"}:
-                self.answer = message
-
-
-def _text(value: object) -> str | None:
-    return value[:MESSAGE_LENGTH] if isinstance(value, str) else None
+def _manifest_of(sealed: SealedView) -> Manifest:
+    """Return what was signed. Raises ServiceError when it is not what is on record."""
+    try:
+        found = manifest.parse(sealed.manifest)
+    except ManifestError:
+        found = None
+    if found is None or hashlib.sha256(sealed.manifest).hexdigest() != sealed.view.manifest_sha256:
+        raise ServiceError(
+            "The manifest is not the one that was sealed. Verify the bundle.", code="STORED_BYTES_DAMAGED"
+        )
+    return found
 
 
 def _named(sealed: SealedView) -> dict[str, object]:
