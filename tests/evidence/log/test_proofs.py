@@ -85,7 +85,8 @@ async def test_bundles_are_proven_through_a_killed_worker_and_a_rotated_key(
     rotating = stack.start("rotate", "signing-keys", "rotate")
     assert rotating.wait(30) == 0, stack.log("rotate")
     until(lambda: "signing_key.taken" in stack.log("two").split("worker.started")[-1], "the new key to sign")
-    second = proven(stack, sealed(stack, "two"))
+    last = sealed(stack, "two")
+    second = proven(stack, last)
     after = read_note(checkpoint(stack)).checkpoint
 
     for bundle in (first, second):
@@ -93,6 +94,11 @@ async def test_bundles_are_proven_through_a_killed_worker_and_a_rotated_key(
         assert (report.verdict, codes(report)) == ("passed", {"log": "passed", "timestamp": "passed"})
         with zipfile.ZipFile(io.BytesIO(bundle)) as opened:
             assert tsa.verify(opened.read("manifest.dsse.json"), opened.read("proofs/timestamp.tsr"))
+    said = stack.client.get(f"/v1/bundles/{last}/verify").raise_for_status().json()
+    assert (said["verdict"], [each["status"] for each in said["checks"] if each["name"] == "timestamp"]) == (
+        "passed",
+        ["passed"],
+    )
     grown = stack.client.get("/v1/log/consistency", params={"first": before.size}).json()
     proof = [bytes.fromhex(each) for each in grown["hashes"]]
     assert merkle.is_consistent(before.size, before.root, after.size, after.root, proof)
