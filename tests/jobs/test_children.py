@@ -12,9 +12,9 @@ from affidavit.infra.db import Database
 from affidavit.jobs import execution
 from affidavit.jobs.children import ChildJob
 from affidavit.jobs.claim import Claim, Fenced, Report
+from affidavit.jobs.gathering import Gathering
 from affidavit.jobs.reading import Reading
 from affidavit.jobs.runner import Workshop
-from affidavit.jobs.sealing import Gathering
 from affidavit.jobs.service import Jobs
 from affidavit.jobs.status import TaskKind
 from affidavit.jobs.workspace import OutputRejected, Workspace

@@ -6,7 +6,8 @@ import hashlib
 import io
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,10 +20,11 @@ from affidavit.bundle.verify import verify
 from affidavit.engine.spec import Operation, Options
 from affidavit.infra.compression import stream_decompressed
 from affidavit.jobs import execution
-from affidavit.jobs.claim import Claim, Fenced
+from affidavit.jobs.claim import Claim, Fenced, StoredImage
 from affidavit.jobs.digest import LineTree
+from affidavit.jobs.gathering import MEDIA_TYPES, Gathering, plain_name
 from affidavit.jobs.runner import Workshop
-from affidavit.jobs.sealing import plain_name
+from affidavit.jobs.sealing import Read, Sealer
 from affidavit.jobs.service import Jobs
 from affidavit.jobs.status import JobStatus, TaskKind
 from affidavit.jobs.steps import Steps
@@ -78,6 +80,19 @@ async def stored(shop: Workshop, sha256: str, encoding: str) -> bytes:
     if encoding == "identity":
         return await (await shop.blobs.open(ENV, sha256)).read()
     return b"".join([piece async for piece in stream_decompressed(shop.blobs, ENV, sha256)])
+
+
+@asynccontextmanager
+async def gathered(shop: Workshop, held: Claim) -> AsyncIterator[Gathering]:
+    """Give the files of a bundle that a child has left."""
+    async with (
+        open_workspace(shop.scratch, held.task_id) as workspace,
+        Gathering(shop.db, shop.blobs, held, workspace, 1000) as gathering,
+    ):
+        for name in MEDIA_TYPES:
+            (workspace.inner / name).write_bytes(b"{}\n")
+            gathering.take(name, 3)
+        yield gathering
 
 
 async def stepped(shop: Workshop, held: Claim) -> None:
@@ -260,6 +275,39 @@ async def test_a_retry_and_a_job_of_an_earlier_one_point_at_what_it_sealed(
     assert second.request["source"]["type"] == "job"
     assert second.request["source"]["job_id"] == first_id
     assert first.manifest["parent"] is None
+
+
+async def test_a_retry_points_at_what_the_job_before_it_sealed(shop: Workshop, jobs: Jobs) -> None:
+    data = json.dumps({"pages": 20, "fail": [2]}).encode()
+    upload = Upload(await shop.blobs.put_bytes(ENV, data), len(data), "application/pdf", "a.pdf")
+    asked = submission(source=upload, options=Options(allow_partial=True))
+    first_id = (await jobs.submit(ENV, asked)).job.id
+    await work(shop)
+    again = (await jobs.retry(ENV, first_id, None)).job.id
+    await work(shop)
+    first, second = await bundles(shop)
+    assert first.manifest["pages"]["failed"] == [2]
+    assert first.manifest["pages"]["included"] == "1,3-20"
+    assert (second.row["job_id"], second.row["parent_id"]) == (again, first.row["id"])
+    assert second.request["retry_of"] == first_id
+
+
+@pytest.mark.parametrize(("each", "fitting"), [(1_000_000, 10), (1 << 30, 3), (1 << 32, 0)])
+async def test_images_that_a_container_has_no_room_for_are_left_out_and_named(
+    shop: Workshop, jobs: Jobs, each: int, fitting: int
+) -> None:
+    await submit(shop, jobs, pages=1)
+    held = await claimed(shop)
+    images = {page: StoredImage("0" * 64, each, 0) for page in range(1, 11)}
+    async with gathered(shop, held) as gathering:
+        sealer = Sealer(shop.blobs, shop.keyring, shop.log_origin, {})
+        read = Read(10, list(images), [], images)
+        found = await sealer.seal(held, gathering, read, (), {})
+    pages = [each.name for each in found.contents.artifacts if each.name.startswith("pages/")]
+    assert len(pages) == fitting
+    left_out = {10: "", 3: "4-10", 0: "1-10"}
+    assert json.loads(found.manifest)["pages"]["without_image"] == left_out[fitting]
+    Plan([Entry(each.name, each.size_bytes, each.crc32) for each in found.contents.artifacts])
 
 
 async def test_a_request_is_sealed_without_what_is_secret(shop: Workshop, jobs: Jobs) -> None:

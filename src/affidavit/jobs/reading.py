@@ -35,7 +35,7 @@ from affidavit.jobs.claim import (
     StoredImage,
     StoredPage,
 )
-from affidavit.jobs.sealing import Gathering
+from affidavit.jobs.gathering import Gathering
 from affidavit.jobs.status import TaskKind
 from affidavit.jobs.workspace import OutputRejected, Workspace
 

@@ -32,8 +32,9 @@ from affidavit.jobs import execution, others, verdict
 from affidavit.jobs.asking import Asking, Models, model_for
 from affidavit.jobs.claim import Claim, ExecutionPolicy, SourceDocument, StoredBlob, StoredPage
 from affidavit.jobs.ending import private_reading_key
+from affidavit.jobs.gathering import Gathering
 from affidavit.jobs.reading import Reading
-from affidavit.jobs.sealing import Gathering, LogOrigin, Read, Sealer
+from affidavit.jobs.sealing import LogOrigin, Read, Sealer
 from affidavit.jobs.slots import Slots
 from affidavit.jobs.source import source_url
 from affidavit.jobs.status import TaskKind
