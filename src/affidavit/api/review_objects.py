@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field
 
-from affidavit.jobs.review import Action
+from affidavit.jobs.review_decision import Action
 
 
 class ReviewSummary(BaseModel):

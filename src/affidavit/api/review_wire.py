@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from affidavit.api.wire import Query, Wire
-from affidavit.jobs.review import Action
+from affidavit.jobs.review_decision import Action
 
 MAX_CORRECTIONS = 500
 MAX_VALUE = 100_000  # characters

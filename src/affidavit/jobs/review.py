@@ -7,9 +7,8 @@ applies them all to the machine's result, which gives the result that is served 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Any, Final, Protocol
 
 from sqlalchemy import func, insert, select, update
@@ -26,10 +25,19 @@ from affidavit.jobs.amending import Amended, Amendment
 from affidavit.jobs.claim import JobError, StoredBlob
 from affidavit.jobs.ending import end
 from affidavit.jobs.models import Job
+from affidavit.jobs.review_decision import (
+    STANDING,
+    Action,
+    Decision,
+    ReviewView,
+    decision_said,
+    ruling_said,
+    view_of,
+)
 from affidavit.jobs.review_finding import find_actions, find_pages, find_review, not_pending
-from affidavit.jobs.review_gate import PENDING, summary
+from affidavit.jobs.review_gate import summary
 from affidavit.jobs.review_models import Review, ReviewAction
-from affidavit.jobs.review_sealing import ReviewSealer, Ruling, deed_of, ruled
+from affidavit.jobs.review_sealing import ReviewSealer, Ruling, deed_of
 from affidavit.jobs.status import JobStatus
 from affidavit.jobs.transitions import lock_parent
 from affidavit.jobs.views import StoredResult, refuse_gone
@@ -42,53 +50,9 @@ REJECTED: Final = JobError(
 )
 
 
-class Action(StrEnum):
-    """What a person does about a result."""
-
-    CORRECT = "correct"  # change fields; the review goes on
-    APPROVE = "approve"  # with the corrections so far and those that come along
-    REJECT = "reject"
-
-
 _USED: Final = scoped("""
 SELECT k.parts FROM idempotency_keys k WHERE k.environment_id = scope.id AND k.scope = $2 AND k.key = $3
 """)
-STANDING: Final = {Action.CORRECT: PENDING, Action.APPROVE: "approved", Action.REJECT: "rejected"}
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What a person does, having seen the review's `version`. Corrections are as the engine takes them."""
-
-    action: Action
-    version: int
-    key_id: str
-    reviewer: str | None = None
-    reason: str | None = None
-    corrections: Sequence[Mapping[str, Any]] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class ActionView:
-    """Something that a person did."""
-
-    version: int
-    action: str
-    at: datetime
-    key_id: str
-    reviewer: str | None
-    reason: str | None
-    corrections: list[dict[str, Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class ReviewView:
-    """A review as it is now."""
-
-    job_id: str
-    summary: dict[str, Any]
-    flagged: list[str]
-    actions: list[ActionView] = field(default_factory=list)
 
 
 class Corrector(Protocol):
@@ -133,7 +97,7 @@ class Reviews:
         async with self._db.begin(environment_id) as session:
             job, review = await find_review(session, environment_id, job_id)
             actions = await find_actions(session, environment_id, job_id)
-        return ReviewView(job_id, job.review or {}, review.flagged, [_view(each) for each in actions])
+        return ReviewView(job_id, job.review or {}, review.flagged, [view_of(each) for each in actions])
 
     async def machine_result(self, environment_id: str, job_id: str) -> StoredResult:
         """Say where the machine's own result is. Raises NotFound; Gone RESULT_DELETED, RESULT_EXPIRED."""
@@ -191,9 +155,7 @@ class Reviews:
         result = None if amended is None else amended.result
         if decision.action is Action.CORRECT or job.bundle_id is None:
             return _Prepared(at, result)
-        said = _ruled(
-            review, [*map(_action_said, before), _decision_said(review, decision, at)], decision, at
-        )
+        said = ruling_said(review, decision, at, before)
         ruling = Ruling(environment_id, job.bundle_id, at, said)
         sealed = await self._sealer.seal(ruling, None if amended is None else amended.extraction)
         return _Prepared(at, result, sealed, None if sealed is None else new_receipt_id())
@@ -261,7 +223,7 @@ class Reviews:
         self, session: AsyncSession, review: Review, decision: Decision, prepared: _Prepared
     ) -> dict[str, Any]:
         """Write down who did what, and return what the job shows of its review now."""
-        said = _decision_said(review, decision, prepared.at)
+        said = decision_said(review, decision, prepared.at)
         version, at = said["version"], said.pop("at")
         ids = {"job_id": review.job_id, "environment_id": review.environment_id}
         await session.execute(insert(ReviewAction).values(**ids, **said, created_at=at))
@@ -288,30 +250,6 @@ def _sealed_as(prepared: _Prepared) -> dict[str, Any]:
     return {"bundle_id": sealed.contents.bundle_id, "manifest_sha256": sealed.manifest_sha256}
 
 
-def _ruled(
-    review: Review, actions: Sequence[Mapping[str, Any]], decision: Decision, at: datetime
-) -> dict[str, Any]:
-    shown = {"threshold": review.threshold, "flagged": review.flagged}
-    return ruled(STANDING[decision.action], at, shown, actions)
-
-
-def _decision_said(review: Review, decision: Decision, at: datetime) -> dict[str, Any]:
-    """Return what is done now, as rows and bundles have it."""
-    return {
-        "version": review.version + 1,
-        "action": decision.action.value,
-        "at": at,
-        "key_id": decision.key_id,
-        "reviewer": decision.reviewer,
-        "reason": decision.reason,
-        "corrections": [dict(each) for each in decision.corrections],
-    }
-
-
-def _action_said(action: ReviewAction) -> dict[str, Any]:
-    return asdict(_view(action))
-
-
 async def _settle(session: AsyncSession, job_id: str, to: JobStatus, **columns: Any) -> None:
     if await end(session, job_id, to, is_parent_locked=True, **columns) is None:
         raise not_pending()
@@ -334,15 +272,3 @@ def _refuse_moved(job: Job, prepared: _Prepared) -> None:
         return
     if sealed.contents.parent.bundle_id != job.bundle_id:
         raise Unavailable("The job's bundle has changed meanwhile. Send the review again.")
-
-
-def _view(action: ReviewAction) -> ActionView:
-    return ActionView(
-        version=action.version,
-        action=action.action,
-        at=action.created_at,
-        key_id=action.key_id,
-        reviewer=action.reviewer,
-        reason=action.reason,
-        corrections=action.corrections,
-    )

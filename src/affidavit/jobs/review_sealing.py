@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import json
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, Protocol
@@ -22,7 +22,7 @@ from affidavit.errors import RequestInvalid
 from affidavit.evidence import finding, repository
 from affidavit.evidence.events import BundleEventType, note
 from affidavit.evidence.following import ParentDamaged, contents_after, placed_after
-from affidavit.evidence.manifest import Artifact, Contents, Encoding, Relation, moment
+from affidavit.evidence.manifest import Artifact, Contents, Encoding, Relation
 from affidavit.evidence.receipts import Action, Deed, issue
 from affidavit.evidence.sealing import SealedBundle, seal
 from affidavit.evidence.views import SealedView
@@ -110,22 +110,6 @@ def deed_of(decision: str, key_id: str) -> Deed:
     """Return what a review's receipt states."""
     claims = {"decision": decision}
     return Deed(Action.REVIEW, key_id, claims=claims, detail=claims)
-
-
-def ruled(
-    decision: str, decided_at: datetime, review: Mapping[str, Any], actions: Sequence[Mapping[str, Any]]
-) -> dict[str, Any]:
-    """Return what `reviewed.json` says beside the extraction; the last action is the decision."""
-    last = actions[-1]
-    return {
-        "decision": decision,
-        "decided_at": moment(decided_at),
-        "key_id": last["key_id"],
-        "reviewer": last["reviewer"],
-        "reason": last["reason"],
-        **review,
-        "actions": [{**each, "at": moment(each["at"])} for each in actions],
-    }
 
 
 def spelled(said: Mapping[str, Any], extraction: bytes | None) -> bytes:

@@ -18,7 +18,7 @@ from affidavit.api.routes.jobs import job_id_of
 from affidavit.api.services import services
 from affidavit.api.submission import content_type, read_json_body
 from affidavit.infra.idempotency import Fingerprint, fingerprint
-from affidavit.jobs.review import Decision, ReviewView
+from affidavit.jobs.review_decision import Decision, ReviewView
 
 MAX_BODY_BYTES = 8_000_000
 REVIEW: TypeAdapter[ReviewBody] = TypeAdapter(ReviewBody)
