@@ -129,9 +129,10 @@ class Inspector:
                 failed = Check("storage", Status.FAILED, wrong.code, str(wrong), wrong.entry)
                 return Verified(sealed.view, (failed,), ())
             said = await self._run(request, workspace, workspace.document)
-        return Verified(
-            sealed.view, (record_check(sealed), *found, *said.checks), (*said.not_proven, OWN_WORD)
-        )
+        if not said.checks:
+            raise Unavailable(_LATER)
+        checks = (record_check(sealed), *found, *said.checks)
+        return Verified(sealed.view, checks, (*said.not_proven, OWN_WORD))
 
     async def verify_quickly(self, environment_id: str, bundle_id: str) -> Verified:
         """Check the signature, and that every file is there, without reading one. Raises as `verify`."""
