@@ -101,6 +101,16 @@ def checked(files: Mapping[str, bytes]) -> int:
     return len(found)
 
 
+def test_words_of_the_documents_of_other_jobs_are_not_cited_as_if_they_were_its_own(tmp_path: Path) -> None:
+    source, document = read("letter")
+    spec = Spec(operation=Operation.SCHEMA)
+    others = (read("invoice")[1], read("contract")[1])
+    alone = pipeline.conclude(Context(document, spec, source)).result
+    result = pipeline.conclude(Context(document, spec, source, others)).result
+    assert len(result.generated.properties) > len(alone.generated.properties)
+    assert checked(written(tmp_path, document, result)) > 0
+
+
 def test_the_files_hold_the_whole_of_the_result(tmp_path: Path) -> None:
     document, result = made("letter")
     files = written(tmp_path, document, result)

@@ -54,16 +54,17 @@ def prompts(
 def generate(documents: Sequence[Document], parameters: GenerateParameters) -> GenerateOutcome:
     """Return the schema that these documents share: the union of their values, required where in all.
 
-    Of one document alone nothing is required: it does not tell what others lack.
+    Of one document alone nothing is required: it does not tell what others lack. Words are cited of the
+    first, which is the job's own: a citation does not say of which document it is.
     """
     shapes: list[Shape] = []
     sources: dict[str, PropertySource] = {}
-    for document in documents:
+    for number, document in enumerate(documents):
         view = View(document)
         found = shape_of_document(document, view, parameters)
         if found.shape.properties:
             shapes.append(found.shape)
-        for source in _sources(found, view):
+        for source in _sources(found, view, cites=number == 0):
             sources.setdefault(source.path, source)
     if not shapes and not parameters.extend:
         raise SchemaInvalid("", NOTHING)
@@ -117,12 +118,12 @@ def _paths(shape: Shape) -> list[tuple[str, ...]]:
     return [path for path, _ in walk(shape)]
 
 
-def _sources(found: Found, view: View) -> list[PropertySource]:
+def _sources(found: Found, view: View, *, cites: bool) -> list[PropertySource]:
     return [
         PropertySource(
             path=pointer(path),
             label=label,
-            citations=(cite(view, tokens, Match.EXACT),) if tokens else (),
+            citations=(cite(view, tokens, Match.EXACT),) if tokens and cites else (),
         )
         for path, (label, tokens) in found.places.items()
     ]

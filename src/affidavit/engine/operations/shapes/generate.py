@@ -56,7 +56,10 @@ class GenerateParameters(Frozen):
 
 
 class PropertySource(Value):
-    """Where a property of the schema was seen: `path` is a JSON Pointer into the schema."""
+    """Where a property of the schema was seen: `path` is a JSON Pointer into the schema.
+
+    `citations` are of the document of the job, and none where only another document prints the property.
+    """
 
     path: str
     label: str
