@@ -37,6 +37,7 @@ def main(arguments: Sequence[str]) -> int:
     given = _parser().parse_args(arguments)
     try:
         report = _verify(given.file, _trusted(given), _authorities(given.authority))
+        _compare(report, given.manifest_sha256)
     except (OSError, ValueError) as unusable:
         print(f"affidavit verify: {_printable(str(unusable))}", file=sys.stderr)
         return UNREADABLE
@@ -71,6 +72,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--authority", type=Path, metavar="FILE", help="certificates (PEM) whose timestamps you trust"
     )
+    parser.add_argument(
+        "--manifest-sha256",
+        metavar="HEX",
+        help="what the job said: a sound bundle may still be another one than you were promised",
+    )
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     return parser
 
@@ -92,6 +98,17 @@ def _verify(path: Path, trusted: Keys, authorities: Sequence[Certificate]) -> Re
             file.seek(0)
             return check_statement(file.read(MAX_ENVELOPE_BYTES + 1), trusted)
         return verify(file, trusted, authorities)
+
+
+def _compare(report: Report, expected: str | None) -> None:
+    """Fail a file that is not, or not about, the bundle that was promised."""
+    found = report.subject.get("manifest_sha256")
+    if expected is None or found is None:
+        return
+    if found == expected.strip().lower():
+        report.passed("promised", "It is the one with this manifest_sha256.")
+    else:
+        report.failed("promised", "OTHER_BUNDLE", f"Its manifest_sha256 is {found}.")
 
 
 def _is_no_bundle(report: Report) -> bool:

@@ -194,3 +194,16 @@ def test_receipt_tells_the_api_key_and_the_signing_key_apart(
         "manifest_sha256": "ab" * 32,
         "signing_key_id": making.key_id(KEY),
     }
+
+
+def test_sound_bundle_that_is_another_than_promised_fails(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert verify(folder, key(folder), "--json") == 0
+    promised = report(capsys)["subject"]["manifest_sha256"]
+
+    assert verify(folder, key(folder), f"--manifest-sha256={promised.upper()}") == 0
+    capsys.readouterr()
+    assert verify(folder, key(folder), f"--manifest-sha256={'0' * 64}", "--json") == 1
+    failed = [check for check in report(capsys)["checks"] if check["status"] == "failed"]
+    assert [(check["name"], check["code"]) for check in failed] == [("promised", "OTHER_BUNDLE")]
