@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
@@ -21,6 +22,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from affidavit.bundle.keys import parse
 from affidavit.bundle.report import Report, Status
 from affidavit.bundle.verify import verify
+from tests.conftest import execute
 from tests.documents import invoice_pdf
 from tests.faults.site import Site, site_in
 from tests.stack import until
@@ -192,6 +194,37 @@ def test_of_two_decisions_at_once_one_is_sealed(site: Site) -> None:
     assert sorted(codes) == [200] + [409] * 5
     sealed = site.stack.rows("SELECT id FROM bundles WHERE job_id = $1", before["id"])
     assert {row["id"] for row in sealed} == {before["bundle_id"], site.stack.job(before["id"])["bundle_id"]}
+
+
+ALTERATIONS = {
+    "digest": "UPDATE bundles SET manifest_sha256 = repeat('0', 64) WHERE id = $1",
+    "manifest": "UPDATE bundles SET manifest = overlay(manifest PLACING 'X' FROM 20) WHERE id = $1",
+    "file": "UPDATE bundle_artifacts SET sha256 = repeat('0', 64) WHERE bundle_id = $1 AND n = 2",
+    "missing": "DELETE FROM bundle_artifacts WHERE bundle_id = $1 AND name = 'document.md'",
+    "order": "UPDATE bundle_artifacts SET n = n + 50 WHERE bundle_id = $1 AND n = 2",
+    "another": """
+        UPDATE bundles a SET manifest = b.manifest, envelope = b.envelope, manifest_sha256 = b.manifest_sha256
+        FROM (SELECT * FROM bundles WHERE id <> $1 LIMIT 1) b WHERE a.id = $1""",
+    "key": "UPDATE bundles SET envelope = overlay(envelope PLACING 'X' FROM 40) WHERE id = $1",
+}
+
+
+def test_nothing_is_signed_after_a_bundle_that_somebody_has_altered(site: Site) -> None:
+    for what, statement in ALTERATIONS.items():
+        before = held(site)
+        past_the_guards(site, statement.replace("$1", f"'{before['bundle_id']}'"))
+
+        answer = site.stack.client.post(
+            f"/v1/jobs/{before['id']}/review", json={"version": 1, "action": "approve"}
+        )
+
+        assert (answer.status_code, answer.json().get("code")) == (500, "STORED_BYTES_DAMAGED"), what
+        assert site.stack.job(before["id"])["status"] == "review_required"
+
+
+def past_the_guards(site: Site, statement: str) -> None:
+    """Do what somebody with the database can do."""
+    asyncio.run(execute(site.stack.database_url, f"SET session_replication_role = replica; {statement}"))
 
 
 def signing_key_of(site: Site, bundle_id: str) -> str:

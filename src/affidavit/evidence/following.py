@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from affidavit.bundle.envelope import EnvelopeError, open_envelope
+from affidavit.bundle.report import Status
+from affidavit.evidence.looking import record_check
 from affidavit.evidence.manifest import (
     Artifact,
     Chunks,
@@ -18,6 +20,7 @@ from affidavit.evidence.manifest import (
     Relation,
     SourceFile,
 )
+from affidavit.evidence.signing_keys import PublishedKey, public_keys
 from affidavit.evidence.views import ArtifactView, SealedView
 
 
@@ -26,10 +29,19 @@ class ParentDamaged(Exception):
 
 
 def contents_after(
-    parent: SealedView, environment_id: str, bundle_id: str, relation: Relation, sealed_at: datetime
+    parent: SealedView,
+    keys: Sequence[PublishedKey],
+    environment_id: str,
+    bundle_id: str,
+    relation: Relation,
+    sealed_at: datetime,
 ) -> Contents:
-    """Return the contents of a bundle that has all files of its parent. Raises ParentDamaged."""
-    said = _read(parent)
+    """Return the contents of a bundle that has all files of its parent. Raises ParentDamaged.
+
+    One of the keys must have signed the parent, and the rows must be what it signed: what follows is signed
+    anew, and would be a seal on whatever somebody had put into the database.
+    """
+    said = _read(parent, keys)
     return Contents(
         bundle_id=bundle_id,
         environment_id=environment_id,
@@ -59,13 +71,19 @@ def placed_after(artifacts: Sequence[Artifact], name: str, added: Artifact) -> l
     return [*kept[:at], added, *kept[at:]]
 
 
-def _read(parent: SealedView) -> dict[str, Any]:
+def _read(parent: SealedView, keys: Sequence[PublishedKey]) -> dict[str, Any]:
     """Return the manifest of a bundle once it is known to be the one, and its files those of the rows."""
-    if hashlib.sha256(parent.manifest).hexdigest() != parent.view.manifest_sha256:
-        raise ParentDamaged("manifest.json")
+    try:
+        signed = open_envelope(parent.envelope, public_keys(keys))
+    except EnvelopeError as error:
+        raise ParentDamaged(error.code) from None
+    if signed.manifest_sha256 != parent.view.manifest_sha256:
+        raise ParentDamaged("manifest.dsse.json")
+    record = record_check(parent)
+    if record.status is Status.FAILED:
+        raise ParentDamaged(record.detail)
     said: dict[str, Any] = json.loads(parent.manifest)
-    listed = [(each["name"], each["size"], each["sha256"]) for each in said["artifacts"]]
-    if listed != [(each.name, each.size_bytes, each.sha256) for each in parent.artifacts]:
+    if [each["name"] for each in said["artifacts"]] != [each.name for each in parent.artifacts]:
         raise ParentDamaged("artifacts")
     return said
 

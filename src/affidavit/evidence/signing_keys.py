@@ -7,11 +7,14 @@ another one replaced is retired some time later, when every process has looked i
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import structlog
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from affidavit.infra.db import Database
 from affidavit.infra.keyring import Keyring, KeyringUnusable, SigningKey
@@ -119,6 +122,12 @@ async def log_origin(db: Database) -> str | None:
     """Return the name of this installation's log, None as long as it has none."""
     row = await db.fetch_row(_ORIGIN)
     return None if row is None else row["log_origin"]
+
+
+def public_keys(keys: Iterable[PublishedKey]) -> dict[str, Ed25519PublicKey]:
+    """Return keys by their ids, as envelopes are opened with."""
+    loaded = {key.id: load_der_public_key(key.public) for key in keys}
+    return {name: key for name, key in loaded.items() if isinstance(key, Ed25519PublicKey)}
 
 
 def state(key: PublishedKey, now: datetime | None = None) -> str:

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, Protocol
@@ -25,6 +25,7 @@ from affidavit.evidence.following import ParentDamaged, contents_after, placed_a
 from affidavit.evidence.manifest import Artifact, Contents, Encoding, Relation
 from affidavit.evidence.receipts import Action, Deed, issue
 from affidavit.evidence.sealing import SealedBundle, seal
+from affidavit.evidence.signing_keys import PublishedKey, published
 from affidavit.evidence.views import SealedView
 from affidavit.infra.blobs import BlobCorrupt, BlobStore
 from affidavit.infra.db import Database
@@ -71,8 +72,9 @@ class ReviewSealer:
         if not isinstance(parent, SealedView):
             return None
         content = spelled(ruling.said, extraction)
+        reviewed = await self._stored(ruling.environment_id, content)
         try:
-            contents = _contents(parent, ruling, await self._stored(ruling.environment_id, content))
+            contents = _contents(parent, await published(self.db), ruling, reviewed)
         except ParentDamaged:
             raise BlobCorrupt(parent.view.manifest_sha256, "another") from None
         if max(len(content) - TEXT_BYTES, contents.size_bytes + ROOM_BYTES - MAX_SIZE_BYTES) > 0:
@@ -118,6 +120,10 @@ def spelled(said: Mapping[str, Any], extraction: bytes | None) -> bytes:
     return head[:-1] + b',"extraction":' + (b"null" if extraction is None else extraction) + b"}"
 
 
-def _contents(parent: SealedView, ruling: Ruling, reviewed: Artifact) -> Contents:
-    contents = contents_after(parent, ruling.environment_id, new_id("ev"), Relation.REVIEW, ruling.decided_at)
+def _contents(
+    parent: SealedView, keys: Sequence[PublishedKey], ruling: Ruling, reviewed: Artifact
+) -> Contents:
+    contents = contents_after(
+        parent, keys, ruling.environment_id, new_id("ev"), Relation.REVIEW, ruling.decided_at
+    )
     return replace(contents, artifacts=placed_after(contents.artifacts, BEFORE, reviewed))
