@@ -9,11 +9,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pymupdf
 import pytest
 
 from affidavit.bundle import chunk, citations
 from affidavit.engine import evidence, pipeline
 from affidavit.engine.errors import OutputLimitExceeded, SchemaInvalid
+from affidavit.engine.operations.shapes.children import EVERY
 from affidavit.engine.output import Output
 from affidavit.engine.pipeline import Context, Source
 from affidavit.engine.result import Document, Result
@@ -67,6 +69,14 @@ def read(paper: str) -> tuple[Source, Document]:
     return source, pipeline.read(source, Spec(operation=Operation.PARSE, options=options)).document
 
 
+def joined(*pdfs: bytes) -> bytes:
+    with pymupdf.open() as whole:
+        for pdf in pdfs:
+            with pymupdf.open(stream=pdf, filetype="pdf") as part:
+                whole.insert_pdf(part)
+        return bytes(whole.tobytes())
+
+
 def made(paper: str, operation: Operation = Operation.EXTRACT) -> tuple[Document, Result]:
     source, document = read(paper)
     schema = SCHEMA if operation is Operation.EXTRACT else None
@@ -109,6 +119,18 @@ def test_words_of_the_documents_of_other_jobs_are_not_cited_as_if_they_were_its_
     result = pipeline.conclude(Context(document, spec, source, others)).result
     assert len(result.generated.properties) > len(alone.generated.properties)
     assert checked(written(tmp_path, document, result)) > 0
+
+
+def test_citations_of_parts_count_from_the_start_of_the_whole_document(tmp_path: Path) -> None:
+    asks = [{"operation": "ask", "question": "What is the total?", "for": EVERY}]
+    steps = [{"operation": "split"}, *asks, {"operation": "summarize", "for": EVERY}]
+    pdf = joined(documents.invoice_pdf(), contract.terms(), invoice.letter())
+    source = Source(pdf, "packet.pdf")
+    document = pipeline.read(source, Spec(operation=Operation.PARSE)).document
+    spec = Spec(operation=Operation.PIPELINE, parameters={"steps": steps})
+    result = pipeline.conclude(Context(document, spec, source)).result
+    assert len(result.steps.root[1].runs) >= 2
+    assert checked(written(tmp_path, document, result)) > 10
 
 
 def test_the_files_hold_the_whole_of_the_result(tmp_path: Path) -> None:
