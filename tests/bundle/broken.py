@@ -220,6 +220,12 @@ def chunks() -> dict[str, Broken]:
         "page-zero": (with_first(page=0), "CHUNK_INVALID"),
         "words-object": (with_first(words={}), "CHUNK_INVALID"),
         "word-short": (with_first(words=[["p1.w0", "Invoice"]]), "CHUNK_INVALID"),
+        "box-of-four-characters": (with_first(words=[["p1.w0", "Invoice", 1.25]]), "CHUNK_INVALID"),
+        "box-text": (with_first(words=[["p1.w0", "Invoice", "1234"]]), "CHUNK_INVALID"),
+        "box-object": (
+            with_first(words=[["p1.w0", "Invoice", {"a": 1, "b": 2, "c": 3, "d": 4}]]),
+            "CHUNK_INVALID",
+        ),
         "word-twice": (with_first(words=[*first["words"], first["words"][0]]), "CHUNK_INVALID"),
         "box-short": (with_first(words=[["p1.w0", "Invoice", [0, 0, 1]]]), "CHUNK_INVALID"),
         "key-twice": (raw(lines[0][:-1].replace(b'"page":1', b'"page":1,"page":1')), "CHUNK_INVALID"),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 from affidavit.bundle import merkle
@@ -131,9 +132,11 @@ def _names(words: object) -> set[str]:
             and is_number(type(x1))
             and is_number(type(y1))
         }
+        # A float that is left as spelled unpacks too, into its characters.
+        are_boxes = set(map(type, map(itemgetter(2), words))) <= {list}
     except (TypeError, ValueError):  # what cannot be unpacked
-        names = set()
-    if len(names) != len(words):
+        names, are_boxes = set(), False
+    if len(names) != len(words) or not are_boxes:
         raise ChunkError("CHUNK_INVALID", "It has a word twice, or one that is not an id, a text and a box.")
     return names
 

@@ -39,7 +39,7 @@ DOCUMENTS = {
     "invoice.pdf": invoice_pdf(),
     "scan.pdf": scanned_invoice_pdf(),
     "packet.pdf": PACKET,
-    "Квитанция № 7.txt": "Квитанция 4711\n\nСумма: 119,00 EUR \N{RECEIPT}".encode(),
+    "Квитанция № 7.txt": "Квитанция 4711\n\n119,00 EUR \N{RECEIPT}".encode(),
     "blank.pdf": text_pdf(""),
 }
 OF_A_JOB = ("bundle_id", "job_id", "times")
