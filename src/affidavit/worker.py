@@ -381,7 +381,7 @@ async def serve(settings: Settings) -> None:
     scratch = claim_scratch(settings.data_dir.absolute() / "scratch")
     shop = open_workshop(settings, scratch)
     try:
-        await _open(shop, stop)
+        await _open(shop, settings.log_origin, stop)
         await shop.host.start()
         log.info("worker.started", slots=settings.worker_slots)
         metrics.SLOTS.set(settings.worker_slots)
@@ -398,13 +398,17 @@ async def serve(settings: Settings) -> None:
     log.info("worker.stopped")
 
 
-async def _open(shop: Workshop, stop: asyncio.Event) -> None:
-    """Connect, however long the database takes to come up. Raises isolation.Unsafe, KeyringUnusable."""
+async def _open(shop: Workshop, wanted: str, stop: asyncio.Event) -> None:
+    """Connect, however long the database takes to come up; `wanted` is the log's name in the settings.
+
+    Raises isolation.Unsafe, KeyringUnusable.
+    """
     while not stop.is_set():
         try:
             await isolation.require(shop.db)
             await signing_keys.open_keyring(shop.db, shop.keyring)
-            await shop.log_origin.get()
+            if wanted not in {"", name := await shop.log_origin.get()}:
+                log.warning("log.name_kept", origin=name, reason="a log keeps its first name")
         except (isolation.Unsafe, KeyringUnusable):
             raise
         except Exception as error:  # noqa: BLE001 - whatever keeps us from connecting may pass

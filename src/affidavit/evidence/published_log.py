@@ -144,7 +144,7 @@ async def proof(db: Database, environment_id: str, bundle_id: str, of: Logged) -
 async def _newest(session: AsyncSession) -> LogCheckpoint:
     found = await log_tree.newest(session)
     if found is None:
-        raise NotFound("log yet: no worker has been started")
+        raise NotFound("checkpoint")  # until the first worker comes
     return found
 
 

@@ -105,3 +105,6 @@ async def test_bundles_are_proven_through_a_killed_worker_and_a_rotated_key(
     rows = Rows(database_url)
     assert len(await rows.entries()) == 2
     assert len(await rows.run("SELECT DISTINCT signing_key_id FROM bundles")) == 2
+    stack.start_worker("late", log_origin="example.com/another")
+    until(lambda: "worker.started" in stack.log("late"), "the worker to start")
+    assert "log.name_kept" in stack.log("late")
