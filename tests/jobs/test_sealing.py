@@ -137,12 +137,13 @@ async def test_a_stored_job_seals_all_that_a_verifier_asks_for(
     assert {row["sha256"] for row in referenced} == {row["sha256"] for row in lying}
 
 
-async def test_the_root_is_over_the_lines_of_the_chunks(shop: Workshop, jobs: Jobs) -> None:
-    lines = ["{}", '{"a": 1}', "three"]
-    found = await sealed(shop, jobs, pages=1, evidence={"chunks.ndjson": "\n".join(lines) + "\n"})
+@pytest.mark.parametrize("lines", [[], ["{}", '{"a": 1}', "three"]])
+async def test_the_root_is_over_the_lines_of_the_chunks(shop: Workshop, jobs: Jobs, lines: list[str]) -> None:
+    text = "".join(f"{line}\n" for line in lines)
+    found = await sealed(shop, jobs, pages=1, evidence={"chunks.ndjson": text, "document.md": ""})
     root = merkle.root([merkle.leaf_hash(line.encode()) for line in lines]).hex()
     assert found.manifest["chunks"] == {
-        "artifact": "chunks.ndjson", "algorithm": "rfc6962-sha256", "count": 3, "root": root,
+        "artifact": "chunks.ndjson", "algorithm": "rfc6962-sha256", "count": len(lines), "root": root,
     }  # fmt: skip
 
 
