@@ -115,9 +115,13 @@ def deed_of(decision: str, key_id: str) -> Deed:
 
 
 def spelled(said: Mapping[str, Any], extraction: bytes | None) -> bytes:
-    """Return `reviewed.json`. The extraction is put in as it is, unread."""
-    head = json.dumps(said, ensure_ascii=False, separators=(",", ":")).encode()
-    return head[:-1] + b',"extraction":' + (b"null" if extraction is None else extraction) + b"}"
+    """Return `reviewed.json`. The extraction is put in as it is, unread.
+
+    It comes first: a child that was taken over and wrote members of ours into it is outdone by those that
+    follow, in all readers that take the last of two. Strict ones refuse both.
+    """
+    ours = json.dumps(said, ensure_ascii=False, separators=(",", ":")).encode()
+    return b'{"extraction":' + (b"null" if extraction is None else extraction) + b"," + ours[1:]
 
 
 def _contents(
