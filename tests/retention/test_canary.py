@@ -98,6 +98,20 @@ def test_words_of_a_deleted_review_are_nowhere(stack: Stack, redis_url: str) -> 
     assert [stack.client.get(f"/v1/bundles/{each}/tombstone").status_code for each in bundles] == [200, 200]
 
 
+def test_workers_delete_bundles_whose_time_is_over(stack: Stack, tmp_path: Path) -> None:
+    job = stack.await_end(stack.submit(b"Some text", filename="a.txt"))
+    bundle = f"/v1/bundles/{job['bundle_id']}"
+
+    stack.rows("ALTER TABLE bundles DISABLE TRIGGER USER")
+    stack.rows("UPDATE bundles SET sealed_at = sealed_at - interval '366 days'")
+    stack.rows("ALTER TABLE bundles ENABLE TRIGGER USER")
+
+    until(lambda: stack.client.get(bundle).status_code == 410, "the bundle to expire")
+    left_of_it = stack.client.get(f"{bundle}/tombstone").content
+    assert verdicts(stack, tmp_path / "kept", {"tombstone.json": left_of_it}) == {"tombstone.json": 0}
+    assert stack.client.get(f"/v1/jobs/{job['id']}/result").status_code == 200
+
+
 def test_unstored_job_whose_worker_was_killed_and_that_nobody_read_is_nowhere(
     stack: Stack, redis_url: str
 ) -> None:
