@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import base64
+import hashlib
+import io
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,6 +18,8 @@ from jsonschema import Draft202012Validator
 from affidavit.api.endpoint import Endpoint
 from affidavit.api.endpoints import OPERATIONS
 from affidavit.api.examples import FILE_ID, JOB_ID
+from affidavit.bundle import keys
+from affidavit.bundle.verify import verify
 from affidavit.engine import operations
 from affidavit.engine.spec import Operation
 from tests.api.test_openapi import DOCUMENT, check
@@ -70,6 +75,22 @@ def result_of(stack: Stack, job: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
+def assert_sealed(stack: Stack, job: dict[str, Any]) -> dict[str, Any]:
+    """Download the bundle of a job, verify it with no server at hand, and return its manifest."""
+    published = stack.client.get("/v1/keys/signing").raise_for_status().content
+    path = f"/v1/bundles/{job['bundle_id']}"
+    container = stack.client.get(f"{path}/download").raise_for_status().content
+    report = verify(io.BytesIO(container), keys.parse(published))
+    assert [check for check in report.checks if check.status == "failed"] == []
+    passed = {check.name for check in report.checks if check.status == "passed"}
+    assert passed >= {"container", "manifest", "entries", "artifact", "statement", "signature", "chunks"}
+    manifest = stack.client.get(f"{path}/manifest").raise_for_status().content
+    assert hashlib.sha256(manifest).hexdigest() == job["manifest_sha256"]
+    found: dict[str, Any] = json.loads(manifest)
+    assert (found["job_id"], found["operation"]) == (job["id"], job["operation"])
+    return found
+
+
 def entry_of(endpoint: Endpoint) -> operations.Entry | None:
     return operations.entry_of(Operation(endpoint.handler.__name__))
 
@@ -100,6 +121,11 @@ def test_every_example_of_an_operation_does_what_it_says(
     check(described["schema"], result)
     assert result["operation"] == endpoint.handler.__name__
     assert entry is None or result[entry.member]
+    sealed = assert_sealed(stack, job)
+    made = [artifact["name"] for artifact in result.get("artifacts") or ()]
+    assert [each["name"] for each in sealed["artifacts"] if each["name"].startswith("files/")] == [
+        f"files/{name}" for name in made
+    ]
 
 
 def test_every_operation_is_in_the_capabilities_and_has_an_endpoint(stack: Stack) -> None:
@@ -245,6 +271,8 @@ def test_parts_of_a_split_become_jobs_that_read_no_page_again(stack: Stack, pack
     ids = [item["id"] for item in items]
     (read,) = stack.rows("SELECT sum(pages_read) AS pages FROM job_tasks WHERE job_id = ANY($1)", ids)
     assert read["pages"] == 0
+    assert [assert_sealed(stack, item)["pages"]["included"] for item in items] == ["1", "2", "3"]
+    assert batch["bundle_id"] is None
 
 
 def test_child_jobs_that_could_not_be_done_are_refused(stack: Stack) -> None:

@@ -13,13 +13,14 @@ import pymupdf
 import pytest
 
 from affidavit.bundle import chunk, citations
+from affidavit.bundle.text import MAX_TEXT_BYTES
 from affidavit.engine import evidence, pipeline
 from affidavit.engine.errors import OutputLimitExceeded, SchemaInvalid
 from affidavit.engine.operations.shapes.children import EVERY
 from affidavit.engine.output import Output
 from affidavit.engine.pipeline import Context, Source
 from affidavit.engine.result import Document, Result
-from affidavit.engine.spec import OcrMode, OcrOptions, Operation, Options, Spec
+from affidavit.engine.spec import TEXT_BYTES, OcrMode, OcrOptions, Operation, Options, Spec
 from affidavit.samples import contract, invoice
 from tests import documents
 from tests.engine import forms
@@ -173,6 +174,10 @@ def test_words_of_no_block_stand_in_a_line_of_their_own() -> None:
     assert all(each["words"] == [] for each in blocks)
     assert (last["block"], last["page"], last["range"], last["text"]) == (None, 1, None, None)
     assert [word[0] for word in last["words"]] == [word.id for word in page.words]
+
+
+def test_no_text_is_longer_than_a_verifier_takes() -> None:
+    assert TEXT_BYTES == MAX_TEXT_BYTES
 
 
 def test_a_document_beyond_the_limit_is_refused_and_not_cut_short(tmp_path: Path) -> None:

@@ -13,15 +13,12 @@ from typing import Final
 
 from pydantic_core import to_json
 
+from affidavit.bundle.chunk import MAX_LINE_BYTES
 from affidavit.engine.errors import OutputLimitExceeded
 from affidavit.engine.output import Output, PlainFile, pieces
 from affidavit.engine.pipeline import placed_pages
 from affidavit.engine.result import Document, Result, ResultPage, Word
-
-# What a verifier takes, as docs/bundle-format.md says. Words take a multiple of the text that they are.
-TEXT_BYTES: Final = 64 << 20
-LINE_BYTES: Final = 16 << 20
-STRUCTURE_SHARE: Final = 4  # of the largest result: 2,000 pages of 400 words with their boxes are 180 MB
+from affidavit.engine.spec import TEXT_BYTES, structure_bytes
 
 IN_OTHER_FILES: Final = frozenset({"markdown", "pages", "tables"})
 
@@ -45,7 +42,7 @@ def write_extraction(result: Result, output: Output) -> PlainFile:
 
 def _structure(document: Document, result: Result, output: Output) -> Iterator[PlainFile]:
     """Write `document.json` and `chunks.ndjson` page by page, so that neither stands in memory."""
-    most = STRUCTURE_SHARE * output.limit
+    most = structure_bytes(output.limit)
     with ExitStack() as files:
         structure = files.enter_context(output.plain("document.json", most))
         chunks = files.enter_context(output.plain("chunks.ndjson", most))
@@ -80,6 +77,6 @@ def lines(page: ResultPage, markdown: str) -> Iterator[bytes]:
 def _line(known: dict[str, object], words: Sequence[Word]) -> bytes:
     spelled = [(word.id, word.text, word.box) for word in words]
     line = to_json({**known, "words": spelled}, inf_nan_mode="null") + b"\n"
-    if len(line) > LINE_BYTES:
-        raise OutputLimitExceeded(limit=LINE_BYTES)
+    if len(line) > MAX_LINE_BYTES:
+        raise OutputLimitExceeded(limit=MAX_LINE_BYTES)
     return line

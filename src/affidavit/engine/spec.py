@@ -128,6 +128,17 @@ class Limits(Frozen):
     model_requests: int = 64  # to a language model, for one job
 
 
+TEXT_BYTES: Final = 64 << 20  # of one text of a bundle; a verifier takes no more
+
+
+def structure_bytes(output_bytes: int) -> int:
+    """Return what a file with all words of a document may take, where a result may take so much.
+
+    2,000 pages of 400 words with their boxes are 180 MB.
+    """
+    return 4 * output_bytes
+
+
 class Spec(Frozen):
     """Everything that the engine needs to know beside the bytes.
 

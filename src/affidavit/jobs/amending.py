@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import structlog
 
-from affidavit.engine.evidence import TEXT_BYTES
+from affidavit.engine.spec import TEXT_BYTES
 from affidavit.errors import FieldError, RequestInvalid, Unavailable
 from affidavit.infra.blobs import BlobStore
 from affidavit.infra.bubblewrap import Wrapping

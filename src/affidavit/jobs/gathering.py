@@ -18,7 +18,7 @@ from typing import Any, BinaryIO, Final, Self, TypeVar
 
 from affidavit.documents import references
 from affidavit.engine import media
-from affidavit.engine.evidence import STRUCTURE_SHARE, TEXT_BYTES
+from affidavit.engine.spec import TEXT_BYTES, structure_bytes
 from affidavit.evidence.manifest import CHUNKS, Artifact, Chunks, Encoding
 from affidavit.infra.blobs import BlobStore
 from affidavit.infra.blobs_port import CHUNK_BYTES
@@ -91,7 +91,7 @@ class Gathering:
     def take(self, name: str, size_bytes: int) -> None:
         """Begin to copy a file that the child has left. Raises OutputRejected for one not expected."""
         structured = name in ("document.json", CHUNKS)
-        limit = STRUCTURE_SHARE * self.output_bytes if structured else TEXT_BYTES
+        limit = structure_bytes(self.output_bytes) if structured else TEXT_BYTES
         if name not in MEDIA_TYPES or name in self._coming or size_bytes > limit:
             raise OutputRejected
         if not self._coming:  # only now: most tasks that fail have failed before

@@ -47,6 +47,7 @@ TEXT_LENGTH: Final = 300
 MAX_PAGE: Final = 1_000_000
 MAX_ARTIFACTS: Final = 2000  # one for each page of the longest document
 MAX_NAME: Final = 200
+MAX_FILE: Final = 1 << 40  # bytes; what a file of a bundle may really have, its gathering says
 ARTIFACT_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # a segment of a path, as it is
 MEDIA_TYPE: Final = re.compile(r"[a-z]+/[a-z0-9][a-z0-9.+-]*")
 
@@ -240,9 +241,7 @@ class Reading:
             case "artifact":
                 await self._artifact(message)
             case "evidence" if self.held.store:
-                self.gathering.take(
-                    _text(message["file"], 100), _number(message["size"], self.limits.output_bytes * 4)
-                )
+                self.gathering.take(_text(message["file"], 100), _number(message["size"], MAX_FILE))
             case "result":
                 if self.held.store:
                     self.engine = _engine(message["engine"])

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from affidavit.bundle.container import MAX_SIZE_BYTES
 from affidavit.bundle.envelope import Signer
 from affidavit.documents import references
-from affidavit.engine.evidence import TEXT_BYTES
+from affidavit.engine.spec import TEXT_BYTES
 from affidavit.errors import RequestInvalid
 from affidavit.evidence import finding, repository
 from affidavit.evidence.events import BundleEventType, note
