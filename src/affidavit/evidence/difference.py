@@ -6,7 +6,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from affidavit.bundle.canonical import JsonError
+
 MAX_CHANGES: Final = 10_000  # of fields, and of other members
+MAX_POINTERS: Final = 64 << 20  # characters: a long name stands in the pointers of all that is below it
 # What it cost says nothing of the document, and what a review changed is what is compared.
 _NOT_COMPARED: Final = {"usage", "review"}
 _MISSING: Final = object()
@@ -79,11 +82,18 @@ def _compare_members(before: Json, after: Json, found: _Found) -> None:
 
 
 def _leaves(value: Json) -> Iterator[tuple[str, Any]]:
-    """Yield every scalar and every empty container with its JSON Pointer, without recursion."""
+    """Yield every scalar and every empty container with its JSON Pointer, without recursion.
+
+    Raises JsonError when the pointers together are beyond reason: one long name stands in all below it.
+    """
     waiting: list[tuple[str, Any]] = [("", value)]
+    spent = 0
     while waiting:
         pointer, here = waiting.pop()
         inner = here.items() if isinstance(here, dict) else enumerate(here) if isinstance(here, list) else ()
+        spent += len(pointer) * (len(here) if isinstance(here, dict | list) else 0)
+        if spent > MAX_POINTERS:
+            raise JsonError("The names of its members are too long to compare.")
         children = [(f"{pointer}/{_escaped(str(key))}", child) for key, child in inner]
         if children:
             waiting.extend(reversed(children))

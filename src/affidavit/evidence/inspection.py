@@ -229,7 +229,10 @@ def _blocks(path: Path) -> Iterator[bytes]:
 
 
 def _write(workspace: Path, answer: Json, emit: Emit) -> None:
-    content = json.dumps(answer, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    try:
+        content = json.dumps(answer, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    except ValueError as infinite:  # 1e999 is JSON, and no number that can be told again
+        raise Refused("CONTENT_INVALID", "It holds a number beyond all bounds.") from infinite
     (workspace / ANSWER).write_bytes(content)
     digest = hashlib.sha256(content).hexdigest()
     emit({"type": "answer", "file": ANSWER, "size": len(content), "sha256": digest})
