@@ -163,29 +163,31 @@ async def test_private_half_is_nowhere_in_the_database(db: Database, folder: Pat
         assert pem.hex() not in text
 
 
-def run(database_url: str, folder: Path, *arguments: str) -> int:
-    return command.run(arguments, database_url=as_service(database_url), folder=folder)
+async def run(database_url: str, folder: Path, *arguments: str) -> int:
+    """Run a command, which has an event loop of its own."""
+    url = as_service(database_url)
+    return await asyncio.to_thread(command.run, arguments, database_url=url, folder=folder)
 
 
-def test_command_lists_shows_rotates_and_retires(
+async def test_command_lists_shows_rotates_and_retires(
     database_url: str, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(database_url, folder, "show") == 1
+    assert await run(database_url, folder, "show") == 1
     assert "There is no key" in capsys.readouterr().err
-    assert run(database_url, folder, "rotate") == 0
+    assert await run(database_url, folder, "rotate") == 0
     first = capsys.readouterr().out.strip()
-    assert run(database_url, folder, "rotate") == 0
+    assert await run(database_url, folder, "rotate") == 0
     new = capsys.readouterr().out.strip()
-    assert run(database_url, folder, "show") == 0
+    assert await run(database_url, folder, "show") == 0
     assert capsys.readouterr().out == Keyring(folder).current().public_pem().decode()
-    assert run(database_url, folder, "list") == 0
+    assert await run(database_url, folder, "list") == 0
     listed = capsys.readouterr().out
     [mine] = [line for line in listed.splitlines() if "this machine's" in line]
     assert mine.split()[:2] == [new, "active"]
     assert [line.split()[0] for line in listed.splitlines() if "retiring" in line] == [first]
-    assert run(database_url, folder, "retire", first[:16]) == 0
+    assert await run(database_url, folder, "retire", first[:16]) == 0
     assert "is retired since" in capsys.readouterr().out
-    assert run(database_url, folder, "retire", "") == 1
-    assert run(database_url, folder, "retire", new) == 1
+    assert await run(database_url, folder, "retire", "") == 1
+    assert await run(database_url, folder, "retire", new) == 1
     assert "rotate" in capsys.readouterr().err
     assert "PRIVATE" not in listed
