@@ -112,3 +112,11 @@ def _end(count: int, size: int, start: int, wrong: Wrong) -> bytes:
     of = {"disk": 0, "directory_disk": 0, "here": count, "count": count, "size": size, "start": start}
     of |= wrong.end
     return END.pack(b"PK\x05\x06", *of.values(), len(wrong.comment)) + wrong.comment
+
+
+def with_crc32(data: bytes, wanted: int) -> bytes:
+    """Append four bytes that give the data this CRC-32: going back from the wanted value, bit by bit."""
+    here, register = zlib.crc32(data) ^ 0xFFFFFFFF, wanted ^ 0xFFFFFFFF
+    for _ in range(32):
+        register = (register << 1 ^ (0x1DB710641 if register & 0x80000000 else 0)) & 0xFFFFFFFF
+    return data + (register ^ here).to_bytes(4, "little")

@@ -73,6 +73,7 @@ SIGNED_AND_WRONG = (
 CHANGED = {
     "flip-source": ("HASH_WRONG", "source/invoice.txt with a bit in its middle flipped"),
     "flip-text": ("HASH_WRONG", "document.md with its last bit flipped"),
+    "same-crc": ("HASH_WRONG", "document.md with other bytes of the same CRC-32"),
     "flip-image": ("HASH_WRONG", "pages/0001.webp with its first bit flipped"),
     "flip-manifest": ("MANIFEST_INVALID", "manifest.json with a bit in its middle flipped"),
     "short-request": ("SIZE_WRONG", "request.json with its end cut"),

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Iterator
 
-from tests.bundle.archive import Entry, pack
+from tests.bundle.archive import Entry, pack, with_crc32
 from tests.bundle.making import Draft, entries
 from tests.bundle.mutations.one import Mutation, because, flipped, listed
 
@@ -16,6 +17,7 @@ CHANGES: dict[str, Callable[[bytes], bytes]] = {
     "a byte added": lambda data: data + b"\n",
     "nothing in it": lambda _: b"",
     "zeros in it": lambda data: bytes(len(data)),
+    "other bytes of the same CRC-32": lambda data: with_crc32(bytes(len(data) - 4), zlib.crc32(data)),
 }
 REASONS = {
     "manifest.json": because("MANIFEST_INVALID"),

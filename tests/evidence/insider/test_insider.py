@@ -5,15 +5,18 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import zlib
 from collections.abc import Mapping
 from typing import Any
 
+import httpx
 import pytest
 
 from affidavit.evidence.log import append_due, origin
 from affidavit.evidence.sealing import SealedBundle
 from tests.api.bundles import Sealer
 from tests.api.conftest import Api
+from tests.bundle.archive import with_crc32
 from tests.bundle.making import STRANGER, envelope, key_id
 from tests.conftest import execute
 
@@ -265,3 +268,19 @@ async def test_place_in_the_log_that_is_not_its_own_is_found(
     full = await verified(tenant, one)
 
     assert "LOG_ENTRY_NOT_INCLUDED" in codes(full)
+
+
+async def test_download_of_a_bundle_with_an_altered_file_does_not_come_to_its_end(
+    tenant: Api, sealer: Sealer
+) -> None:
+    """Its size and its CRC-32 are as before: only the hash of the blob tells."""
+    sealed = await sealer.seal()
+    source = sealed.contents.artifacts[0]
+    folder = tenant.app.state.settings.data_dir / "blobs" / "env" / await sealer.environment()
+    stored = folder / source.blob_sha256
+    stored.chmod(0o600)
+    stored.write_bytes(with_crc32(b"%PDF-1.7 another".ljust(source.size_bytes - 4), source.crc32))
+    assert zlib.crc32(stored.read_bytes()) == source.crc32
+
+    with pytest.raises(httpx.RemoteProtocolError):
+        await tenant.get(f"/v1/bundles/{sealed.contents.bundle_id}/download")
