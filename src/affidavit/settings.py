@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
+from cryptography.x509 import load_pem_x509_certificates
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
@@ -549,6 +550,16 @@ class Settings(BaseSettings):
         if isinstance(value, str):
             return [part.strip() for part in value.split(",") if part.strip()]
         return value
+
+    @field_validator("timestamp_ca_file")
+    @classmethod
+    def _holds_certificates(cls, file: Path | None) -> Path | None:
+        try:
+            if file is not None:
+                load_pem_x509_certificates(file.read_bytes())
+        except (OSError, ValueError):
+            raise ValueError("must be a file of certificates in PEM that this process can read") from None
+        return file
 
     @model_validator(mode="after")
     def _jobs_outlive_keys(self) -> Self:

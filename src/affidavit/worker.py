@@ -330,10 +330,7 @@ def open_timestamper(settings: Settings, db: Database) -> Timestamper | None:
         return None
     if not is_supported():
         raise SystemExit(f"AFFIDAVIT_TIMESTAMP_URL is set. {TimestampExtraMissing()}")
-    try:
-        roots = read_roots(settings.timestamp_ca_file)
-    except (OSError, ValueError) as error:
-        raise SystemExit(f"AFFIDAVIT_TIMESTAMP_CA_FILE cannot be read as PEM: {error}") from None
+    roots = read_roots(settings.timestamp_ca_file)
     return Timestamper(db, Authority(settings.timestamp_url, settings.timestamp_timeout_seconds), roots)
 
 

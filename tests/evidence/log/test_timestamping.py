@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from affidavit.doctor.finding import Level
 from affidavit.doctor.timestamps import examine
@@ -23,7 +24,6 @@ from affidavit.evidence.timestamping import (
 from affidavit.infra.authority import Authority as Client
 from affidavit.infra.db import Database
 from affidavit.infra.keyring import SigningKey
-from affidavit.worker import open_timestamper
 from tests.api.conftest import settings_for
 from tests.conftest import as_service
 from tests.evidence.authority import Act, Authority, authority, busy, endless, garbled, replays
@@ -240,16 +240,12 @@ async def test_the_doctor_asks_the_authority_and_says_what_is_wrong(tsa: Authori
         assert found.level is Level.OK
 
 
-def test_a_worker_does_not_start_with_roots_that_cannot_be_read(
-    db: Database, tsa: Authority, tmp_path: Path, database_url: str
-) -> None:
-    settings = settings_for(
-        database_url,
-        "redis://localhost",
-        tmp_path,
-        timestamp_url=tsa.url,
-        timestamp_ca_file=tmp_path / "no.pem",
-    )
-
-    with pytest.raises(SystemExit, match="AFFIDAVIT_TIMESTAMP_CA_FILE"):
-        open_timestamper(settings, db)
+def test_nothing_starts_with_roots_that_cannot_be_read(tsa: Authority, tmp_path: Path) -> None:
+    with pytest.raises(ValidationError, match="certificates in PEM"):
+        settings_for(
+            "postgresql://localhost/x",
+            "redis://localhost",
+            tmp_path,
+            timestamp_url=tsa.url,
+            timestamp_ca_file=tmp_path / "no.pem",
+        )
