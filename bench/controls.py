@@ -155,10 +155,10 @@ CONTROLS = (
         (
             Edit(
                 "src/affidavit/jobs/reading.py",
-                "return StoredBlob(await self.blobs.put_bytes(self.held.environment_id, content), size)",
+                "stored = await self.blobs.put_bytes(self.held.environment_id, content)",
                 "late = self.blobs.put_bytes(self.held.environment_id, content)\n"
                 "        asyncio.get_running_loop().call_later(5, asyncio.ensure_future, late)\n"
-                "        return StoredBlob(sha256, size)",
+                "        stored = sha256",
             ),
         ),
         ("tests/faults/test_process_faults.py::test_kill_9_of_the_api_right_after_the_202_loses_nothing",),

@@ -153,6 +153,8 @@ class Reviews:
             raise RequestInvalid(f"A review takes at most {MAX_ACTIONS} actions. Approve or reject it.")
         amended = await self._amended(job, review, decision, before, pages)
         result = None if amended is None else amended.result
+        if result is not None:  # it is shown to nobody unless it is approved, and goes if it is not
+            await references.expect(self._db, environment_id, result.sha256)
         if decision.action is Action.CORRECT or job.bundle_id is None:
             return _Prepared(at, result)
         said = ruling_said(review, decision, at, before)

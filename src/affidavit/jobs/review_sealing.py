@@ -97,13 +97,15 @@ class ReviewSealer:
 
     async def _stored(self, environment_id: str, content: bytes) -> Artifact:
         packed = await asyncio.to_thread(zstandard.compress, content, LEVEL)
+        stored = await self.blobs.put_bytes(environment_id, packed)
+        await references.expect(self.db, environment_id, stored)  # another decision may be faster
         return Artifact(
             name=NAME,
             media_type="application/json",
             size_bytes=len(content),
             sha256=hashlib.sha256(content).hexdigest(),
             crc32=zlib.crc32(content),
-            blob_sha256=await self.blobs.put_bytes(environment_id, packed),
+            blob_sha256=stored,
             encoding=Encoding.ZSTD,
         )
 
