@@ -9,13 +9,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from cryptography.x509 import Certificate, load_pem_x509_certificates
-
-from affidavit.bundle import keys
+from affidavit.bundle import trust
 from affidavit.bundle.envelope import MAX_ENVELOPE_BYTES
-from affidavit.bundle.keys import Keys
 from affidavit.bundle.report import Check, Report, Status
 from affidavit.bundle.signature import check_statement
+from affidavit.bundle.trust import Trust
 from affidavit.bundle.verify import verify
 
 UNREADABLE = 2  # as argparse exits when it does not understand
@@ -36,7 +34,7 @@ def main(arguments: Sequence[str]) -> int:
     """Verify a file. Return 0 if all is right, 1 if not, 2 if it is no bundle, 3 if not all was checked."""
     given = _parser().parse_args(arguments)
     try:
-        report = _verify(given.file, _trusted(given), _authorities(given.authority))
+        report = _verify(given.file, trust.read(given))
         _compare(report, given.manifest_sha256)
     except (OSError, ValueError) as unusable:
         print(f"affidavit verify: {_printable(str(unusable))}", file=sys.stderr)
@@ -60,18 +58,7 @@ def _parser() -> argparse.ArgumentParser:
         "understood; 3 nothing is wrong, but not everything could be checked, as without a key.",
     )
     parser.add_argument("file", type=Path, help="the bundle, tombstone or receipt")
-    parser.add_argument(
-        "--key",
-        type=Path,
-        action="append",
-        default=[],
-        metavar="FILE",
-        help="a public key that you trust: PEM, or what /v1/keys/signing says (may be repeated)",
-    )
-    parser.add_argument("--trust", type=Path, metavar="DIR", help="a folder of such files")
-    parser.add_argument(
-        "--authority", type=Path, metavar="FILE", help="certificates (PEM) whose timestamps you trust"
-    )
+    trust.add_options(parser)
     parser.add_argument(
         "--manifest-sha256",
         metavar="HEX",
@@ -81,23 +68,12 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _trusted(given: argparse.Namespace) -> Keys:
-    found = {} if given.trust is None else dict(keys.read_folder(given.trust))
-    for path in given.key:
-        found |= keys.read_file(path)
-    return found
-
-
-def _authorities(path: Path | None) -> Sequence[Certificate]:
-    return () if path is None else load_pem_x509_certificates(path.read_bytes())
-
-
-def _verify(path: Path, trusted: Keys, authorities: Sequence[Certificate]) -> Report:
+def _verify(path: Path, trusted: Trust) -> Report:
     with path.open("rb") as file:
         if file.read(1) == b"{":
             file.seek(0)
-            return check_statement(file.read(MAX_ENVELOPE_BYTES + 1), trusted)
-        return verify(file, trusted, authorities)
+            return check_statement(file.read(MAX_ENVELOPE_BYTES + 1), trusted.keys)
+        return verify(file, trusted.keys, trusted.authorities)
 
 
 def _compare(report: Report, expected: str | None) -> None:

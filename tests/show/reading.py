@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
 from affidavit.bundle import keys
-from affidavit.show.command import Trust, examine
+from affidavit.bundle.trust import Trust
+from affidavit.show.command import examine
 from affidavit.show.page import Chosen
 from tests.show.making import Key
 

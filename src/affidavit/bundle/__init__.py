@@ -10,6 +10,7 @@ docs/bundle-format.md describes it. To see how a bundle is verified, read in thi
     merkle      trees of hashes                     chunk       the text in pieces that can be proven
     citations   what was cited, word by word        text        both of them, checked
     checkpoint, log_proof, timestamp                proofs      all of them, checked
+    trust       the options of commands that say whom one trusts
 
 Of these, `merkle`, `checkpoint` and `timestamp` also make what they check, for those who keep a log.
 """

@@ -10,15 +10,13 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from cryptography.x509 import Certificate, load_pem_x509_certificates
-
-from affidavit.bundle import container, keys
+from affidavit.bundle import container, trust
 from affidavit.bundle.report import Report, Status
+from affidavit.bundle.trust import Trust
 from affidavit.bundle.verify import verify, verify_files
 from affidavit.show.exhibit import Exhibit
 from affidavit.show.page import Chosen, Made, render
@@ -47,9 +45,9 @@ def main(arguments: Sequence[str]) -> int:
         )
         return UNREADABLE
     try:
-        trust = _trust(given)
+        trusted = trust.read(given)
         with given.bundle.open("rb") as file:
-            report, pages = examine(file, given.bundle.name, trust, given.pages)
+            report, pages = examine(file, given.bundle.name, trusted, given.pages)
             _write(pages, output)
     except (OSError, ValueError) as wrong:
         print(f"affidavit show: {wrong}", file=sys.stderr)
@@ -59,23 +57,15 @@ def main(arguments: Sequence[str]) -> int:
     return status_of(report)
 
 
-@dataclass(frozen=True, slots=True)
-class Trust:
-    """The keys, and the certificates of authorities for timestamps, that are trusted."""
-
-    keys: keys.Keys = field(default_factory=dict)
-    authorities: Sequence[Certificate] = ()
-
-
-def examine(file: BinaryIO, name: str, trust: Trust, chosen: Chosen) -> tuple[Report, Iterable[str]]:
+def examine(file: BinaryIO, name: str, trusted: Trust, chosen: Chosen) -> tuple[Report, Iterable[str]]:
     """Return the report on a file that can be sought, and its page in pieces that read on in the file."""
     made = _made(file, name)
     try:
         files = container.read(file)
     except container.ContainerError:
-        report = verify(file, trust.keys, trust.authorities)
+        report = verify(file, trusted.keys, trusted.authorities)
         return report, render(None, report, made, chosen)
-    report = verify_files(files, trust.keys, trust.authorities)
+    report = verify_files(files, trusted.keys, trusted.authorities)
     return report, render(Exhibit(files, report), report, made, chosen)
 
 
@@ -111,15 +101,6 @@ def _write(pieces: Iterable[str], output: Path) -> None:
         draft.replace(output)
     finally:
         draft.unlink(missing_ok=True)
-
-
-def _trust(given: argparse.Namespace) -> Trust:
-    found: dict[str, keys.TrustedKey] = {}
-    for path in given.key:
-        found.update(keys.read_file(path))
-    if given.trust is not None:
-        found.update(keys.read_folder(given.trust))
-    return Trust(found, load_pem_x509_certificates(given.authority.read_bytes()) if given.authority else ())
 
 
 def _chosen(text: str) -> Chosen:
@@ -159,16 +140,5 @@ def _parser() -> argparse.ArgumentParser:
         metavar="WHICH",
         help="cited (default), all, or some beside those that are cited: 1-3,7",
     )
-    parser.add_argument(
-        "--key",
-        type=Path,
-        action="append",
-        default=[],
-        metavar="FILE",
-        help="public key that you trust, as PEM or the JSON of /v1/keys/signing; may be repeated",
-    )
-    parser.add_argument("--trust", type=Path, metavar="DIR", help="folder of such keys")
-    parser.add_argument(
-        "--authority", type=Path, metavar="FILE", help="certificates (PEM) whose timestamps you trust"
-    )
+    trust.add_options(parser)
     return parser
