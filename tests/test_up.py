@@ -216,3 +216,6 @@ def test_demo_finds_every_value_of_the_invoice_and_of_its_scan(tmp_path: Path) -
     assert done.returncode == 0, done.stdout + done.stderr
     assert (tmp_path / "invoice-page-1.png").stat().st_size > 0
     assert (tmp_path / "invoice-scan-page-1.png").stat().st_size > 0
+    for name in ("invoice", "invoice-scan"):
+        assert (tmp_path / f"{name}.zip").read_bytes().startswith(b"PK")
+        assert "data:image/" in (tmp_path / f"{name}.html").read_text()

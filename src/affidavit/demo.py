@@ -1,4 +1,4 @@
-"""`affidavit demo`: bring the stack up, have an invoice and its scan read, show and check what was found."""
+"""`affidavit demo`: bring the stack up, have an invoice and its scan read, check values and bundles."""
 
 from __future__ import annotations
 
@@ -20,8 +20,13 @@ from rich.console import Console, JustifyMethod
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from affidavit.client import AffidavitError, Client, Job, Result
+from affidavit.bundle import keys
+from affidavit.bundle.report import Status
+from affidavit.bundle.trust import Trust
+from affidavit.client import AffidavitError, Client, Job, Result, bundles
 from affidavit.samples import Sample, invoices
+from affidavit.show.command import examine
+from affidavit.show.page import Chosen
 from affidavit.stack import FAILURES, Plan, Stack, stop_on_signals
 
 _ORANGE = (255, 120, 0)
@@ -66,6 +71,7 @@ def show(stack: Stack, output: Path, timeout: float, console: Console) -> list[s
             for path in _outline(client, job, result, output / Path(sample.filename).stem):
                 console.print(f"Cited words outlined in {path}")
             wrong += [f"{sample.filename}: {each}" for each in differences(sample.expected, result)]
+            wrong += _prove(client, job, output / Path(sample.filename).stem, console)
     return wrong
 
 
@@ -80,6 +86,19 @@ def differences(expected: Mapping[str, Any], result: Result) -> list[str]:
         elif field is None or not field.citations:
             found.append(f"{path} has no citation")
     return found + [f"{path} should not be there" for path in read.keys() - dict(_leaves(expected)).keys()]
+
+
+def _prove(client: Client, job: Job, stem: Path, console: Console) -> list[str]:
+    """Save the job's bundle, verify it without the server, and write it as a page; return what was wrong."""
+    bundle, page = stem.with_suffix(".zip"), stem.with_suffix(".html")
+    client.download_bundle(str(client.job(job.id).bundle_id), bundle)
+    trusted = Trust(keys.parse(client.send(bundles.signing_keys())))
+    with bundle.open("rb") as file:
+        report, pieces = examine(file, bundle.name, trusted, Chosen())
+        page.write_text("".join(pieces), encoding="utf-8")
+    passed = sum(check.status is Status.PASSED for check in report.checks)
+    console.print(f"Sealed in {bundle}: {passed} checks passed offline. To look at: {page}")
+    return [] if report.verdict is Status.PASSED else [f"{bundle} is {report.verdict}"]
 
 
 def _submit(client: Client, sample: Sample, output: Path) -> Job:
@@ -168,7 +187,9 @@ def _judge(wrong: Sequence[str], output: Path, console: Console) -> int:
         for each in wrong:
             console.print(f"  {each}", markup=False)
         return 1
-    console.print(f"[bold green]Every value is right and points at its words.[/] The pages are in {output}/.")
+    console.print(
+        f"[bold green]Every value is right and points at its words.[/] Pages and bundles are in {output}/."
+    )
     return 0
 
 
