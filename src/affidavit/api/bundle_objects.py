@@ -10,9 +10,10 @@ from pydantic import Field
 from affidavit.api.objects import Answer
 from affidavit.bundle.report import Status
 from affidavit.evidence.events import BundleEventType
+from affidavit.evidence.manifest import Artifact
 from affidavit.evidence.receipts import Issued
 from affidavit.evidence.service import BundleDetail
-from affidavit.evidence.views import ArtifactView, BundlePage, BundleView, EventPage, EventView
+from affidavit.evidence.views import BundlePage, BundleView, EventPage, EventView
 from affidavit.jobs.inspecting import Verified
 
 
@@ -333,7 +334,7 @@ def _status(view: BundleView) -> str:
     return "sealed" if view.log_index is None else "logged"
 
 
-def _artifact(artifact: ArtifactView) -> dict[str, Any]:
+def _artifact(artifact: Artifact) -> dict[str, Any]:
     return {
         "name": artifact.name,
         "media_type": artifact.media_type,

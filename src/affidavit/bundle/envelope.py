@@ -34,6 +34,12 @@ class Signer(Protocol):
     def sign(self, data: bytes, /) -> bytes: ...
 
 
+class Signers(Protocol):
+    """Who has the key of this moment: it may be another at the next."""
+
+    def current(self) -> Signer: ...
+
+
 class EnvelopeError(ValueError):
     """An envelope that cannot be trusted. `code`: ENVELOPE_INVALID, KEY_UNKNOWN or SIGNATURE_INVALID."""
 

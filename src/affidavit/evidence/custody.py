@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import asyncpg
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from affidavit.bundle.envelope import Signer
+from affidavit.bundle.envelope import Signers
 from affidavit.errors import BundleDeleted, NotFound
 from affidavit.evidence.events import BundleEventType, new_event_id, note
 from affidavit.evidence.paging import event_cursor, render_cursor
@@ -49,12 +49,6 @@ ORDER BY e.seq LIMIT $4
     order="found.seq",
 )
 _EXISTS: Final = scoped("SELECT b.id FROM bundles b WHERE b.environment_id = scope.id AND b.id = $2")
-
-
-class KeyHolder(Protocol):
-    """Holds the key that signs now; `infra.keyring.Keyring`."""
-
-    def current(self) -> Signer: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +90,7 @@ class ReceiptList:
 class Custody:
     """The use cases. Each takes the caller's environment and sees nothing outside of it."""
 
-    def __init__(self, db: Database, keys: KeyHolder, *, idempotency_ttl: timedelta) -> None:
+    def __init__(self, db: Database, keys: Signers, *, idempotency_ttl: timedelta) -> None:
         self._db = db
         self._keys = keys
         self._idempotency_ttl = idempotency_ttl

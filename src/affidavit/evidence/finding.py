@@ -8,7 +8,8 @@ from typing import Final
 
 import asyncpg
 
-from affidavit.evidence.views import ArtifactView, BundleView, EventView, Follower, SealedView
+from affidavit.evidence.manifest import Artifact, Encoding
+from affidavit.evidence.views import BundleView, EventView, Follower, SealedView
 from affidavit.infra.db import Database, scoped
 
 _NAMES: Final = tuple(field.name for field in fields(BundleView))
@@ -85,10 +86,10 @@ async def find_sealed(db: Database, environment_id: str, bundle_id: str) -> Bund
     return SealedView(_view(row), row["manifest"], row["envelope"], row["timestamp_token"], artifacts)
 
 
-async def find_artifacts(db: Database, environment_id: str, bundle_id: str) -> tuple[ArtifactView, ...]:
+async def find_artifacts(db: Database, environment_id: str, bundle_id: str) -> tuple[Artifact, ...]:
     """Return the files of a bundle in their order."""
     rows = await db.fetch_in(environment_id, _ARTIFACTS, bundle_id)
-    return tuple(ArtifactView(**{name: value for name, value in row.items() if name != "n"}) for row in rows)
+    return tuple(_artifact(row) for row in rows)
 
 
 async def find_followers(db: Database, environment_id: str, bundle_id: str) -> tuple[Follower, ...]:
@@ -130,3 +131,8 @@ async def are_chained(db: Database, environment_id: str, one: str, other: str) -
 
 def _view(row: asyncpg.Record) -> BundleView:
     return BundleView(**{name: row[name] for name in _NAMES})
+
+
+def _artifact(row: asyncpg.Record) -> Artifact:
+    columns = {name: value for name, value in row.items() if name != "n"}
+    return Artifact(**{**columns, "encoding": Encoding(row["encoding"])})

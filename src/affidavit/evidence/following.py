@@ -14,14 +14,13 @@ from affidavit.evidence.manifest import (
     Artifact,
     Chunks,
     Contents,
-    Encoding,
     Pages,
     Parent,
     Relation,
     SourceFile,
 )
 from affidavit.evidence.signing_keys import PublishedKey, public_keys
-from affidavit.evidence.views import ArtifactView, SealedView
+from affidavit.evidence.views import SealedView
 
 
 class ParentDamaged(Exception):
@@ -56,7 +55,7 @@ def contents_after(
         options=said["options"],
         engine=said["engine"],
         chunks=Chunks(said["chunks"]["count"], said["chunks"]["root"]),
-        artifacts=[_artifact(each) for each in parent.artifacts],
+        artifacts=parent.artifacts,
         log_origin=said["log"]["origin"],
     )
 
@@ -92,15 +91,3 @@ def _source(said: Mapping[str, Any] | None) -> SourceFile | None:
     if said is None:
         return None
     return SourceFile(said["name"], said["url"], said["media_type"], said["size"], said["sha256"])
-
-
-def _artifact(view: ArtifactView) -> Artifact:
-    return Artifact(
-        name=view.name,
-        media_type=view.media_type,
-        size_bytes=view.size_bytes,
-        sha256=view.sha256,
-        crc32=view.crc32,
-        blob_sha256=view.blob_sha256,
-        encoding=Encoding(view.encoding),
-    )

@@ -12,8 +12,8 @@ from affidavit.bundle.envelope import BUNDLE, EnvelopeError, open_envelope, read
 from affidavit.bundle.keys import Keys
 from affidavit.bundle.manifest import ENVELOPE, MANIFEST, Manifest, ManifestError
 from affidavit.bundle.report import Check, Status
-from affidavit.evidence.manifest import moment
-from affidavit.evidence.views import ArtifactView, BundleView, SealedView
+from affidavit.evidence.manifest import Artifact, moment
+from affidavit.evidence.views import BundleView, SealedView
 from affidavit.infra.blobs import BlobStore
 
 LOOKS_AT_ONCE: Final = 16  # into the store; a bucket answers each in some 20 ms
@@ -118,7 +118,7 @@ def _signature(sealed: SealedView, keys: Keys) -> Check:
 
 
 async def _storage_checks(
-    blobs: BlobStore, environment_id: str, artifacts: tuple[ArtifactView, ...]
+    blobs: BlobStore, environment_id: str, artifacts: tuple[Artifact, ...]
 ) -> list[Check]:
     """Return a failed check for each file that is not in the store, or one that passed."""
     missing = await missing_of(blobs, environment_id, artifacts)
@@ -128,12 +128,12 @@ async def _storage_checks(
 
 
 async def missing_of(
-    blobs: BlobStore, environment_id: str, artifacts: tuple[ArtifactView, ...]
-) -> list[ArtifactView]:
+    blobs: BlobStore, environment_id: str, artifacts: tuple[Artifact, ...]
+) -> list[Artifact]:
     """Return the files that are not in the store, in their order. Raises StoreUnavailable."""
     gate = asyncio.Semaphore(LOOKS_AT_ONCE)
 
-    async def is_there(artifact: ArtifactView) -> bool:
+    async def is_there(artifact: Artifact) -> bool:
         async with gate:
             return await blobs.exists(environment_id, artifact.blob_sha256)
 

@@ -16,13 +16,14 @@ from typing import Final
 
 from affidavit.bundle.container import Entry, Plan
 from affidavit.bundle.manifest import ENVELOPE, MANIFEST
-from affidavit.evidence.views import ArtifactView, SealedView
+from affidavit.evidence.manifest import Artifact
+from affidavit.evidence.views import SealedView
 
 _BLOCK: Final = 512  # of a TAR
 _RECORD: Final = 20 * _BLOCK  # what a TAR is filled up to
 _BAG_DECLARATION: Final = b"BagIt-Version: 1.0\nTag-File-Character-Encoding: UTF-8\n"
 
-Part = bytes | ArtifactView
+Part = bytes | Artifact
 
 
 class PackageFormat(StrEnum):

@@ -16,8 +16,9 @@ from typing import BinaryIO
 from affidavit.bundle.container import Entry, Plan
 from affidavit.bundle.manifest import ENVELOPE, MANIFEST
 from affidavit.bundle.report import Check, Status
+from affidavit.evidence.manifest import Artifact
 from affidavit.evidence.streaming import stream_artifact
-from affidavit.evidence.views import ArtifactView, SealedView
+from affidavit.evidence.views import SealedView
 from affidavit.infra.blobs import BlobCorrupt, BlobMissing, BlobStore
 
 HEAD_BYTES = 30  # of a local header, without the name
@@ -72,9 +73,7 @@ async def rebuild(
     return failed
 
 
-async def _add(
-    writer: _Writer, blobs: BlobStore, environment_id: str, artifact: ArtifactView
-) -> Check | None:
+async def _add(writer: _Writer, blobs: BlobStore, environment_id: str, artifact: Artifact) -> Check | None:
     if not await blobs.exists(environment_id, artifact.blob_sha256):
         return _failed("STORED_BYTES_MISSING", "It is no longer in the store.", artifact)
     try:
@@ -88,7 +87,7 @@ async def _add(
     return None
 
 
-def _failed(code: str, detail: str, artifact: ArtifactView) -> Check:
+def _failed(code: str, detail: str, artifact: Artifact) -> Check:
     return Check("storage", Status.FAILED, code, detail, artifact.name)
 
 

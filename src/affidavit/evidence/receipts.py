@@ -6,7 +6,7 @@ import secrets
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from affidavit.bundle.envelope import RECEIPT, Signer, seal_envelope, statement
 from affidavit.errors import BundleDeleted, NotFound
 from affidavit.evidence.events import BundleEventType, note
+from affidavit.evidence.manifest import moment
 from affidavit.infra.ids import encode
 
 PREFIX: Final = "rcpt"
@@ -142,15 +143,10 @@ def claims_of(receipt: ReceiptView) -> dict[str, Any]:
         "bundle_id": receipt.bundle_id,
         "receipt_id": receipt.id,
         "action": receipt.action,
-        "issued_at": spelled(receipt.created_at),
+        "issued_at": moment(receipt.created_at),
         "agent_id": receipt.agent_id,
         "key_id": receipt.key_id,
     }
-
-
-def spelled(at: datetime) -> str:
-    """Spell a time as statements have it: RFC 3339, UTC, six decimals."""
-    return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}Z"
 
 
 def _signed(bare: ReceiptView, deed: Deed, signer: Signer) -> ReceiptView:

@@ -12,11 +12,11 @@ from affidavit.bundle.manifest import LOG_PROOF, TIMESTAMP
 from affidavit.errors import BundleDeleted, Conflict, NotFound, ServiceError
 from affidavit.evidence import finding, log_tree
 from affidavit.evidence.looking import missing_of
+from affidavit.evidence.manifest import Artifact
 from affidavit.evidence.packing import Package, PackageFormat, pack
 from affidavit.evidence.paging import bundle_cursor, event_cursor, render_cursor
 from affidavit.evidence.streaming import stream_artifact, stream_package
 from affidavit.evidence.views import (
-    ArtifactView,
     BundlePage,
     BundleView,
     EventPage,
@@ -43,7 +43,7 @@ class BundleDetail:
     """A bundle with its files and the bundles that follow it."""
 
     view: BundleView
-    artifacts: tuple[ArtifactView, ...]
+    artifacts: tuple[Artifact, ...]
     followers: tuple[Follower, ...]
 
 
@@ -129,7 +129,7 @@ class Bundles:
 
     async def require_stored(self, environment_id: str, package: Package) -> None:
         """Raise BlobMissing if a file of a package is not in the store: better now than on the way."""
-        files = tuple(part for part in package.parts if isinstance(part, ArtifactView))
+        files = tuple(part for part in package.parts if isinstance(part, Artifact))
         for missing in await missing_of(self._blobs, environment_id, files):
             raise BlobMissing(missing.blob_sha256)
 
@@ -139,7 +139,7 @@ class Bundles:
         """Return the bytes of a package from `start` to `stop`, exclusive. Raises BlobError on the way."""
         return stream_package(self._blobs, environment_id, package, start, stop)
 
-    async def artifact(self, environment_id: str, bundle_id: str, name: str) -> ArtifactView:
+    async def artifact(self, environment_id: str, bundle_id: str, name: str) -> Artifact:
         """Return a file of a bundle by its name. Raises NotFound, BundleDeleted."""
         sealed = await self.sealed(environment_id, bundle_id)
         found = [artifact for artifact in sealed.artifacts if artifact.name == name]
@@ -147,7 +147,7 @@ class Bundles:
             raise NotFound("file in this bundle")
         return found[0]
 
-    def stream_artifact(self, environment_id: str, artifact: ArtifactView) -> AsyncIterator[bytes]:
+    def stream_artifact(self, environment_id: str, artifact: Artifact) -> AsyncIterator[bytes]:
         """Return the bytes of one file. Raises BlobError on the way."""
         return stream_artifact(self._blobs, environment_id, artifact)
 

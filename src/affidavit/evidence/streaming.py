@@ -6,17 +6,15 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import Final
 
+from affidavit.evidence.manifest import Artifact
 from affidavit.evidence.packing import Package, Part, part_size
-from affidavit.evidence.views import ArtifactView
 from affidavit.infra.blobs import BlobCorrupt, BlobStore
 from affidavit.infra.compression import stream_decompressed
 
 IDENTITY: Final = "identity"
 
 
-async def stream_artifact(
-    blobs: BlobStore, environment_id: str, artifact: ArtifactView
-) -> AsyncIterator[bytes]:
+async def stream_artifact(blobs: BlobStore, environment_id: str, artifact: Artifact) -> AsyncIterator[bytes]:
     """Yield exactly the bytes of a file of a bundle. Raises BlobMissing, BlobCorrupt, StoreUnavailable."""
     if artifact.encoding == IDENTITY:
         chunks = (await blobs.open(environment_id, artifact.blob_sha256)).chunks

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from affidavit.evidence.manifest import Artifact
+
 
 @dataclass(frozen=True, slots=True)
 class BundleView:
@@ -33,19 +35,6 @@ class BundleView:
 
 
 @dataclass(frozen=True, slots=True)
-class ArtifactView:
-    """A file of a bundle, and the blob that holds it: `encoding` is identity or zstd."""
-
-    name: str
-    media_type: str
-    size_bytes: int
-    sha256: str
-    crc32: int
-    blob_sha256: str
-    encoding: str
-
-
-@dataclass(frozen=True, slots=True)
 class Follower:
     """A bundle that follows another one; `relation` says how: review or rerun."""
 
@@ -63,7 +52,7 @@ class SealedView:
     manifest: bytes
     envelope: bytes
     timestamp_token: bytes | None
-    artifacts: tuple[ArtifactView, ...]
+    artifacts: tuple[Artifact, ...]
 
 
 @dataclass(frozen=True, slots=True)

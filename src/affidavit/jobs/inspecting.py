@@ -29,11 +29,12 @@ from affidavit.errors import NotFound, ServiceError, Unavailable
 from affidavit.evidence import signing_keys
 from affidavit.evidence.inspection import BEFORE, Task
 from affidavit.evidence.looking import look, record_check
+from affidavit.evidence.manifest import Artifact
 from affidavit.evidence.rebuilding import rebuild
 from affidavit.evidence.service import Bundles
 from affidavit.evidence.signing_keys import PublishedKey
 from affidavit.evidence.streaming import stream_artifact
-from affidavit.evidence.views import ArtifactView, BundleView, SealedView
+from affidavit.evidence.views import BundleView, SealedView
 from affidavit.infra.blobs import BlobCorrupt, BlobStore
 from affidavit.infra.bubblewrap import Wrapping
 from affidavit.infra.db import Database
@@ -207,9 +208,7 @@ class Inspector:
                 target = workspace.inner / f"{prefix}{artifact.name}"
                 await self._copy(environment_id, artifact, digests.get(artifact.name), target)
 
-    async def _copy(
-        self, environment_id: str, artifact: ArtifactView, sha256: str | None, target: Path
-    ) -> None:
+    async def _copy(self, environment_id: str, artifact: Artifact, sha256: str | None, target: Path) -> None:
         digest = hashlib.sha256()
         with target.open("xb") as file:
             async for chunk in stream_artifact(self._blobs, environment_id, artifact):

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from affidavit.bundle.envelope import Signer
+from affidavit.bundle.envelope import Signers
 from affidavit.errors import BundleDeleted, Conflict, NotFound
 from affidavit.evidence.events import BundleEventType, note
 from affidavit.infra.db import Database, scoped
@@ -55,12 +55,6 @@ WHERE environment_id = :environment_id AND id = ANY(CAST(:bundle_ids AS text[]))
 _NOW: Final = text("SELECT now()")
 
 
-class Keys(Protocol):
-    """Where the key lies that signs at this moment; `infra.keyring.Keyring`."""
-
-    def current(self) -> Signer: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Hold:
     """Whether a job with all its bundles is under legal hold, why, and since whose call."""
@@ -77,7 +71,7 @@ class Hold:
 class Keeping:
     """The use cases. Each takes the caller's environment and sees nothing outside of it."""
 
-    def __init__(self, db: Database, keys: Keys) -> None:
+    def __init__(self, db: Database, keys: Signers) -> None:
         self._db = db
         self._keys = keys
 

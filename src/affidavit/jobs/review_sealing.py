@@ -9,13 +9,13 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import zstandard
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from affidavit.bundle.container import MAX_SIZE_BYTES
-from affidavit.bundle.envelope import Signer
+from affidavit.bundle.envelope import Signers
 from affidavit.documents import references
 from affidavit.engine.spec import TEXT_BYTES
 from affidavit.errors import RequestInvalid
@@ -36,12 +36,6 @@ BEFORE: Final = "extraction.json"  # which it stands after
 LEVEL: Final = 3
 ROOM_BYTES: Final = 16 << 20  # of a container, for names, manifest, envelope and proofs
 TOO_LONG: Final = "What was decided is too long to be sealed with the document. Correct less at a time."
-
-
-class Signers(Protocol):
-    """Who has the key of this moment."""
-
-    def current(self) -> Signer: ...
 
 
 @dataclass(frozen=True, slots=True)

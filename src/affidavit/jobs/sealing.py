@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from affidavit.bundle.container import MAX_ENTRIES, MAX_SIZE_BYTES
-from affidavit.bundle.envelope import Signer
+from affidavit.bundle.envelope import Signers
 from affidavit.engine.spec import page_ranges
 from affidavit.evidence.log import origin
 from affidavit.evidence.manifest import (
@@ -33,12 +33,6 @@ MOST_ENTRIES: Final = MAX_ENTRIES - 4
 ENTRY_BYTES: Final = 300  # what an entry takes beside its contents, at most: its name stands there twice
 IMAGES_AT_ONCE: Final = 8
 FEW: Final = 20  # artifacts, of which a manifest is spelled in 0.2 ms
-
-
-class Signers(Protocol):
-    """Who has the key of this moment."""
-
-    def current(self) -> Signer: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final, Protocol, assert_never
+from typing import Any, Final, assert_never
 
 import structlog
 
@@ -36,7 +36,7 @@ from affidavit.jobs.gathering import Gathering
 from affidavit.jobs.reading import Reading
 from affidavit.jobs.sealing import LogOrigin, Read, Sealer
 from affidavit.jobs.slots import Slots
-from affidavit.jobs.source import source_url
+from affidavit.jobs.source import Opener, source_url
 from affidavit.jobs.status import TaskKind
 from affidavit.jobs.verdict import Verdict
 from affidavit.jobs.workspace import OutputRejected, Workspace
@@ -47,12 +47,6 @@ log = structlog.get_logger()
 # bounds a failure that would go on for ever while the heartbeat succeeds.
 COMMIT_TRIES: Final = 60
 COMMIT_PAUSE_SECONDS: Final = 1.0
-
-
-class Opener(Protocol):
-    """Decrypts what was sealed at submission."""
-
-    def open(self, sealed: bytes, owner: str) -> bytes: ...
 
 
 @dataclass(frozen=True, slots=True)
